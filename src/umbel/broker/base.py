@@ -1,0 +1,200 @@
+"""The broker port: what Umbel asks of a broker. Everything is a batch; every verb may be repeated after a cut.
+
+An adapter gives three narrow things, and says what it promises:
+
+- a ``Producer`` (and its blocking twin) puts messages into queues;
+- a ``Consumer`` is one process's way to take messages and to settle them;
+- a ``Keeper`` looks after what the dead have left, and counts.
+
+Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocations``, ``DeadLetters``). The suite that
+holds every adapter is ``umbel.testing.broker_conformance``; why each rule is there: ``docs/internals.md``.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from umbel.core.delivery import (
+    Adopted,
+    ConsumerId,
+    DeadLetter,
+    Depth,
+    Outgoing,
+    Receipt,
+    Revocation,
+    Settlement,
+    Ticket,
+    Turn,
+    Want,
+)
+
+
+class Features(msgspec.Struct, frozen=True):
+    """What an adapter promises; the documentation prints this table.
+
+    ``liveness``: ``clock`` (a lease that lapses) or ``lock`` (the kernel frees it at death). ``longest_hold``: seconds
+    that a message may be held, None without a limit. ``reach``: who can share it.
+    """
+
+    name: str
+    guarantees: frozenset[str]
+    liveness: Literal["clock", "lock"]
+    reach: Literal["process", "machine", "network"]
+    longest_hold: float | None = None
+    largest_message: int | None = None
+    front_release: bool = True
+    atomic_publish: bool = True
+
+
+class Producer(Protocol):
+    """Puts messages into queues. One per event loop."""
+
+    async def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
+        """Publish all or, where the broker cannot, as many as it can: one receipt each, within ``deadline`` seconds.
+
+        Raises ``OperationalError`` if nothing was sent, because the broker cannot be reached or refuses.
+        """
+
+    async def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+
+
+class SyncProducer(Protocol):
+    """The blocking twin, for callers without an event loop. Safe to use from many threads, and after a fork."""
+
+    def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
+        """As ``Producer.publish``."""
+
+    def survey(self, queues: Iterable[str]) -> list[Depth]:
+        """As ``Keeper.survey``."""
+
+    def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+
+
+class Consumer(Protocol):
+    """One process's claims. Used by one event loop; calls do not overlap."""
+
+    id: ConsumerId
+
+    async def open(self, *, lease: float, width: int, holding: Iterable[Ticket] = ()) -> frozenset[Ticket]:
+        """Connect, at the start and again after every lost connection, and say what is in hand.
+
+        What is recorded for this consumer and not in ``holding`` goes back to the front of its queue; of ``holding``,
+        the tickets still recorded are returned: the others are lost. ``lease`` is in seconds, ``width`` is how many
+        messages run at once.
+        """
+
+    async def exchange(self, settlements: Sequence[Settlement], want: Want) -> Turn:
+        """One round trip: settle, renew the lease, claim. See ``Turn``; nothing is claimed when the lease is lost.
+
+        Raises ``OperationalError`` when the broker cannot be reached; it is then unknown whether the settlements were
+        done, and repeating them is safe.
+        """
+
+    async def wait(self, timeout: float) -> None:
+        """Return when there may be something to claim, after ``timeout`` seconds at the latest; may return early.
+
+        Level-triggered since the last exchange: what arrived in between ends the wait at once.
+        """
+
+    async def renew(self, holding: Iterable[Ticket]) -> frozenset[Ticket]:
+        """Renew the lease and return the tickets of ``holding`` that are no longer this consumer's."""
+
+    async def close(self) -> None:
+        """Hand back what is recorded for this consumer, uncounted, and take it off the register. Safe to repeat."""
+
+
+class Keeper(Protocol):
+    """Looks after the claims of the dead, and counts. Belongs to one consumer, under whose tickets it adopts."""
+
+    async def adopt(self, dead: ConsumerId | None, limit: int) -> list[Adopted]:
+        """Take over up to ``limit`` claims, oldest first: of ``dead``, whose process the caller saw end; or of anyone
+        who lapsed (None). An empty answer for ``dead`` means that nothing is left and it is off the register.
+        """
+
+    async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+        """Count these queues, or all that exist (None)."""
+
+    async def purge(self, queue: str) -> int:
+        """Delete what waits in a queue (ready and delayed, not what is claimed), and say how many."""
+
+    async def prune(self) -> int:
+        """Delete what has expired (old dead letters, revocations, limits), a bounded batch, and say how many."""
+
+
+@runtime_checkable
+class RenewFor(Protocol):
+    """For brokers with clock leases: a supervisor registers a process before it starts, and stands in for it."""
+
+    async def enroll(self, consumer: ConsumerId, *, lease: float, width: int) -> None:
+        """Register ``consumer`` with a live lease."""
+
+    async def renew_for(self, consumers: Iterable[ConsumerId], *, lease: float) -> frozenset[ConsumerId]:
+        """Renew the leases of others, and return those that are not registered any more."""
+
+
+@runtime_checkable
+class Limits(Protocol):
+    """Rate limits that hold across all who share the broker."""
+
+    async def slots(self, name: str, interval: float, count: int) -> list[float]:
+        """Reserve ``count`` start times (wall seconds) for ``name``, at least ``interval`` seconds apart."""
+
+
+@runtime_checkable
+class Revocations(Protocol):
+    """The set of task ids that must not run."""
+
+    async def revoke(self, marks: Sequence[Revocation], *, expires: float) -> int:
+        """Add to the set, for ``expires`` seconds, and return its new version."""
+
+    async def revoked(self) -> tuple[int, dict[str, Revocation]]:
+        """The version and the set, without what has expired."""
+
+
+@runtime_checkable
+class DeadLetters(Protocol):
+    """What was buried: to look at, to send again, to delete."""
+
+    async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:
+        """The newest first, or those named by letter id or task id."""
+
+    async def revive(self, ids: Sequence[str]) -> int:
+        """Put letters back into their queues with a fresh count of losses, and say how many there were."""
+
+    async def discard(self, ids: Sequence[str]) -> int:
+        """Delete letters, and say how many there were."""
+
+
+class Admin(Keeper, Limits, Revocations, DeadLetters, Protocol):
+    """A keeper with every power that the built-in adapters have."""
+
+    async def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+
+
+class Broker(Protocol):
+    """An adapter: makes the parts above. Making them connects nothing yet."""
+
+    url: str
+    features: Features
+
+    def producer(self) -> Producer:
+        """A new producer for the running event loop."""
+
+    def sync_producer(self) -> SyncProducer:
+        """A new blocking producer."""
+
+    def consumer(self, id: ConsumerId, *, node: str, queues: Sequence[str]) -> Consumer:
+        """A new consumer. ``node`` and ``queues`` are what the register shows of it."""
+
+    def keeper(self, consumer: Consumer) -> Admin:
+        """A keeper that adopts under the tickets of ``consumer`` (which may be unopened, for looking only)."""
+
+    def shares_server(self, store: Any) -> bool:
+        """Whether a settlement and a write to ``store`` can be one atomic step."""
+
+    def close(self) -> None:
+        """Free what the adapter holds for all its parts."""

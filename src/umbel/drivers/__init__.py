@@ -1,0 +1,1 @@
+"""Floor 2: one module per outside system: connect, keep connected, run one step. Knows no messages."""

@@ -1,0 +1,61 @@
+"""The result port: what Umbel asks of a store of results. SUCCESS is never overwritten by anything.
+
+The suite that holds every adapter is ``umbel.testing.result_conformance``.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from umbel.core.record import Record
+
+
+class SyncStore(Protocol):
+    """Reading and writing results without an event loop. Safe to use from many threads, and after a fork."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Store each record unless its task is SUCCESS already. Raises ``BackendStoreError``."""
+
+    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """The records there are, by task id. Raises ``BackendGetMetaError``."""
+
+    def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """Return when one of ``ids`` may have changed since the last ``read``, after ``timeout`` seconds at the latest."""
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Delete records."""
+
+    def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+
+
+class Store(Protocol):
+    """An adapter. Expiry is its own: a record lives ``expires`` seconds from its last write (None: for ever)."""
+
+    url: str
+    expires: float | None
+
+    @property
+    def sync(self) -> SyncStore:
+        """The blocking twin."""
+
+    def compile(self, record: Record) -> Any:
+        """The write of ``record`` as an operation that a broker on the same server runs in its own atomic step."""
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """As ``SyncStore.write``."""
+
+    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """As ``SyncStore.read``."""
+
+    async def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """As ``SyncStore.wait``."""
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """As ``SyncStore.forget``."""
+
+    async def prune(self, limit: int = 1000) -> int:
+        """Delete up to ``limit`` expired records, and say how many."""
+
+    async def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+

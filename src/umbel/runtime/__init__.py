@@ -1,0 +1,1 @@
+"""Floor 1: how things live: clock, probes, process plumbing. Knows no broker."""

@@ -1,0 +1,1 @@
+"""Floor 1: bytes to data and back, without I/O. Knows Celery's formats; knows no broker."""
