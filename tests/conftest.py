@@ -28,7 +28,7 @@ def no_process_left(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working folder; modules imported from it are forgotten after the test."""
     before = set(sys.modules)
     monkeypatch.chdir(tmp_path)
