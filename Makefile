@@ -49,7 +49,7 @@ docs: $(READY) ## the documentation, into docs/_build/html
 pins: $(READY) ## the newest versions of the development tools, into requirements/dev.txt
 	@rm -rf build/pins && $(PYTHON) -m venv build/pins
 	@build/pins/bin/python -m pip install -q --upgrade pip
-	@build/pins/bin/python -m pip install -q --group dev hatchling -e .
+	@build/pins/bin/python -m pip install -q --group dev hatchling editables -e .
 	@head -n 1 requirements/dev.txt > build/dev.txt
 	@build/pins/bin/python -m pip freeze --exclude-editable >> build/dev.txt
 	@mv build/dev.txt requirements/dev.txt && rm -rf build/pins
