@@ -1,0 +1,368 @@
+"""One call of one task, from arguments to outcome: a pipeline of small steps over one ``Run``.
+
+Used by the worker's lane and by ``Task.apply()``. It runs user code and builds the outcome; what the outcome means is
+``core.settle``'s business, and doing it is the host's. Order of hooks and signals: Celery's ``trace``.
+"""
+
+import logging
+import os
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from inspect import iscoroutine
+from pathlib import Path
+from reprlib import Repr
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from umbel.app import request, signals
+from umbel.core import states
+from umbel.core.errors import Ignore, Reject, Retry
+from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
+from umbel.core.record import Record
+from umbel.core.settle import Policy
+from umbel.runtime.clock import Clock
+from umbel.wire import exceptions, json
+
+if TYPE_CHECKING:
+    from umbel.app.request import Context
+    from umbel.app.task import Task
+
+logger = logging.getLogger("umbel.task")
+_OURS = str(Path(__file__).parent.parent)
+_BIG: set[str] = set()
+
+
+class ExceptionInfo:
+    """An exception with its traceback as text: what hooks and signals call ``einfo``."""
+
+    def __init__(self, exception: BaseException, tb: TracebackType | None) -> None:
+        self.type = type(exception)
+        self.exception = exception
+        self.tb = tb
+        self.traceback = short_traceback(exception, tb)
+        self.internal = False
+
+    def __str__(self) -> str:
+        return self.traceback
+
+    def __repr__(self) -> str:
+        return f"<ExceptionInfo: {self.exception!r}>"
+
+
+class Host(Protocol):
+    """What the surroundings do for a task that runs: a lane, or ``apply()``."""
+
+    clock: Clock
+    nodename: str
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call user code under its time limits, and a coroutine to its end."""
+
+    def show(self, outcome: Outcome) -> bool:
+        """Make the outcome's record visible to others now. False: the task is no longer ours, run no more of it."""
+
+    def started(self, record: Record) -> None:
+        """Store that the task has started; it need not be visible yet."""
+
+
+class Traits:
+    """What does not change between two calls of a task, looked up once."""
+
+    def __init__(self, task: "Task[Any, Any]") -> None:
+        app = task.app
+        self.task = task
+        self.name = task.name
+        self.function: Callable[..., Any] = task if _overridden(task, "__call__") else task.run
+        self.before_start = _overridden(task, "before_start")
+        self.on_success = _overridden(task, "on_success")
+        self.on_failure = _overridden(task, "on_failure")
+        self.on_retry = _overridden(task, "on_retry")
+        self.after_return = _overridden(task, "after_return")
+        self.track_started = bool(task.track_started)
+        self.throws = tuple(task.throws or ())
+        self.result_max_size: int | None = app.conf.result_max_size
+        self.soft_time_limit: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
+        self.time_limit: float | None = task.time_limit or app.conf.task_time_limit
+        self.acks_late = bool(task.acks_late)
+        self.policy = policy_of(task)
+        self.ignoring = msgspec.structs.replace(
+            self.policy, store_result=False, store_errors=bool(task.store_errors_even_if_ignored)
+        )
+        if app.store is None:
+            self.policy = msgspec.structs.replace(self.policy, store_result=False, store_errors=False)
+            self.ignoring = self.policy
+        self.board_name = self.name.encode()[:200]
+
+    def policy_for(self, ignore_result: bool | None) -> Policy:
+        """The policy of one call, which may say itself whether it wants its result."""
+        return self.ignoring if ignore_result else self.policy
+
+
+def _overridden(task: "Task[Any, Any]", method: str) -> bool:
+    """Whether a subclass of ``Task`` has its own. A hook that does nothing shall cost nothing."""
+    return getattr(type(task), method).__module__ != "umbel.app.task"
+
+
+def policy_of(task: "Task[Any, Any]") -> Policy:
+    """A task's options and the settings as ``core.settle`` wants them."""
+    conf = task.app.conf
+    either = bool(task.acks_on_failure_or_timeout)
+    stored = not task.ignore_result
+    return Policy(
+        acks_late=bool(task.acks_late),
+        acks_on_failure=either,
+        acks_on_timeout=either,
+        reject_on_worker_lost=bool(task.reject_on_worker_lost),
+        store_result=stored,
+        store_errors=stored or bool(task.store_errors_even_if_ignored),
+        max_deliveries=conf.task_max_deliveries,
+        keep_failed=bool(conf.task_keep_failed),
+        unknown_grace=conf.task_unknown_grace,
+    )
+
+
+class Run:
+    """The value that passes through the steps."""
+
+    __slots__ = ("args", "context", "einfo", "host", "kwargs", "outcome", "retval", "since", "state", "traits")
+
+    def __init__(self, traits: Traits, context: "Context", args: Any, kwargs: Any, host: Host) -> None:
+        self.traits = traits
+        self.context = context
+        self.args = args
+        self.kwargs = kwargs
+        self.host = host
+        self.state = states.SUCCESS
+        self.retval: Any = None
+        self.einfo: ExceptionInfo | None = None
+        self.outcome: Outcome
+        self.since = host.clock.monotonic()
+
+
+def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Host) -> Outcome:
+    """Run a task to its outcome. Raises nothing that user code can cause."""
+    run = Run(traits, context, args, kwargs, host)
+    token = request.current.set(context)
+    try:
+        if signals.task_prerun.receivers:
+            task = traits.task
+            signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs)
+        if traits.track_started and traits.policy_for(context.ignore_result).store_result:
+            host.started(_started(run))
+        _call(run)
+        _finish(run)
+        if signals.task_postrun.receivers:
+            task = traits.task
+            signals.task_postrun.send(
+                sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs, retval=run.retval, state=run.state
+            )
+    finally:
+        request.current.reset(token)
+        run.einfo = None
+    return run.outcome
+
+
+def _call(run: Run) -> None:
+    """The task's own code, and what became of it."""
+    traits = run.traits
+    try:
+        if traits.before_start:
+            run.host.call(traits.task.before_start, (run.context.id, run.args, run.kwargs), {})
+        run.retval = run.host.call(traits.function, run.args, run.kwargs)
+        _succeeded(run)
+    except Retry as error:
+        _retried(run, error)
+    except Ignore as error:
+        run.state, run.retval = states.IGNORED, error
+        run.outcome = Ignored(tuple(run.context.publish))
+    except Reject as error:
+        run.state, run.retval = states.REJECTED, error
+        run.outcome = Rejected(bool(error.requeue), str(error.reason or ""))
+    except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
+        _failed(run, error)
+
+
+def _succeeded(run: Run) -> None:
+    context, traits = run.context, run.traits
+    if not traits.policy_for(context.ignore_result).store_result:
+        run.outcome = Success(_UNSTORED, tuple(context.publish))
+        return
+    data = json.dumps(run.retval)
+    if traits.result_max_size and len(data) > traits.result_max_size and traits.name not in _BIG:
+        _BIG.add(traits.name)
+        logger.warning(
+            "Task %s returned %d bytes (result_max_size is %d). Store it elsewhere and return where it is. Said once.",
+            traits.name,
+            len(data),
+            traits.result_max_size,
+        )
+    record = _record(run, states.SUCCESS, msgspec.Raw(data))
+    run.outcome = Success(record, tuple(context.publish))
+
+
+def _retried(run: Run, error: Retry) -> None:
+    run.state, run.retval = states.RETRY, error
+    cause = error.exc if isinstance(error.exc, BaseException) else error
+    run.einfo = ExceptionInfo(error, error.__traceback__)
+    text = short_traceback(cause, cause.__traceback__)
+    record = _record(run, states.RETRY, exceptions.describe(cause), text)
+    run.outcome = Retried(record, tuple(run.context.publish))
+
+
+def _failed(run: Run, error: BaseException) -> None:
+    run.state, run.retval = states.FAILURE, error
+    run.einfo = ExceptionInfo(error, error.__traceback__)
+    record = _record(run, states.FAILURE, exceptions.describe(error), run.einfo.traceback)
+    run.outcome = Failure(record, one_line(error), tuple(run.context.publish))
+
+
+def _finish(run: Run) -> None:
+    """Hooks, signals, the log line: after the record is visible, where anybody could look."""
+    traits, state = run.traits, run.state
+    if _watched(traits, state):
+        if not run.host.show(run.outcome):
+            return
+        _hooks(run)
+    if state == states.SUCCESS:
+        if logger.isEnabledFor(logging.INFO):
+            took = run.host.clock.monotonic() - run.since
+            _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _SHORT.repr(run.retval))
+    else:
+        _log_error(run)
+
+
+def _watched(traits: Traits, state: str) -> bool:
+    if signals.task_postrun.receivers or (traits.after_return and state in _RETURNED):
+        return True
+    if state == states.SUCCESS:
+        return traits.on_success or bool(signals.task_success.receivers)
+    if state == states.FAILURE:
+        return traits.on_failure or bool(signals.task_failure.receivers)
+    return state == states.RETRY and (traits.on_retry or bool(signals.task_retry.receivers))
+
+
+def _hooks(run: Run) -> None:
+    task, context, state, einfo = run.traits.task, run.context, run.state, run.einfo
+    if state == states.SUCCESS:
+        _hook(run, "on_success", run.retval, context.id, run.args, run.kwargs)
+        if signals.task_success.receivers:
+            runtime = run.host.clock.monotonic() - run.since
+            signals.task_success.send(sender=task, result=run.retval, runtime=runtime)
+    elif state == states.FAILURE:
+        _hook(run, "on_failure", run.retval, context.id, run.args, run.kwargs, einfo)
+        if signals.task_failure.receivers:
+            signals.task_failure.send(
+                sender=task,
+                task_id=context.id,
+                exception=run.retval,
+                args=run.args,
+                kwargs=run.kwargs,
+                traceback=run.retval.__traceback__,
+                einfo=einfo,
+            )
+    elif state == states.RETRY:
+        _hook(run, "on_retry", run.retval.exc, context.id, run.args, run.kwargs, einfo)
+        if signals.task_retry.receivers:
+            signals.task_retry.send(sender=task, request=context, reason=run.retval, einfo=einfo)
+    if state in _RETURNED:
+        _hook(run, "after_return", state, run.retval, context.id, run.args, run.kwargs, None)
+
+
+def _hook(run: Run, name: str, *arguments: Any) -> None:
+    """Call a hook of the task. What it raises is logged: the outcome is stored already and stays as it is."""
+    if not getattr(run.traits, name):
+        return
+    try:
+        run.host.call(getattr(run.traits.task, name), arguments, {})
+    except Exception as error:
+        logger.exception("Task %s[%s] %s handler raised: %r", run.traits.name, run.context.id, name, error)
+
+
+def _log(run: Run, level: int, text: str, *more: Any) -> None:
+    name = run.context.shadow or run.traits.name
+    data = {"id": run.context.id, "name": name}
+    logger.log(level, text, name, run.context.id, *more, extra={"data": data})
+
+
+def _log_error(run: Run) -> None:
+    state, error = run.state, run.retval
+    if state == states.RETRY:
+        _log(run, logging.INFO, "Task %s[%s] retry: %s", error)
+    elif state == states.IGNORED:
+        _log(run, logging.INFO, "Task %s[%s] ignored")
+    elif state == states.REJECTED:
+        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", error.reason)
+    elif isinstance(error, run.traits.throws):
+        _log(run, logging.INFO, "Task %s[%s] raised expected: %s", one_line(error))
+    else:
+        text = run.einfo.traceback.rstrip() if run.einfo else ""
+        _log(run, logging.ERROR, "Task %s[%s] raised unexpected: %s\n%s", one_line(error), text)
+
+
+# Records --------------------------------------------------------------------------------------------------------------
+
+_UNSTORED = Record(states.SUCCESS)
+_RETURNED = frozenset({states.SUCCESS, states.FAILURE})
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
+
+
+def _record(run: Run, state: str, result: Any, text: str | None = None) -> Record:
+    context = run.context
+    record = Record(
+        state,
+        result,
+        text,
+        [child.as_tuple() for child in context.__dict__.get("children", ())],
+        date_done(run.host.clock),
+        context.id or "",
+    )
+    headers = context.message.headers if context.message else None
+    if headers is not None:
+        if headers.group is not None:
+            record.group_id = headers.group
+        if headers.parent_id is not None:
+            record.parent_id = headers.parent_id
+    return record
+
+
+def _started(run: Run) -> Record:
+    record = _record(run, states.STARTED, {"pid": os.getpid(), "hostname": run.host.nodename})
+    record.date_done = None
+    return record
+
+
+def failure_record(task_id: str, error: BaseException, clock: Clock, *, state: str = states.FAILURE) -> Record:
+    """The record of a task that ended without its own code saying so: lost, over its limit, revoked, unreadable."""
+    return Record(state, exceptions.describe(error), None, None, date_done(clock), task_id)
+
+
+def date_done(clock: Clock) -> str:
+    """Now, as Celery writes it into a record: ISO 8601 with offset, in UTC."""
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat()
+
+
+# Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def one_line(error: BaseException) -> str:
+    """``ValueError: text``, cut to one readable line."""
+    text = " ".join(str(error).split())
+    name = type(error).__qualname__
+    return f"{name}: {text[:500]}" if text else name
+
+
+def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
+    """The traceback as text without our own frames on top: it begins at the user's first line."""
+    while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
+        tb = tb.tb_next
+    return "".join(traceback.format_exception(type(error), error, tb))
+
+
+def resolve(value: Any, runner: Callable[[Any], Any]) -> Any:
+    """Run what an ``async def`` task returned to its end; anything else is the value already."""
+    return runner(value) if iscoroutine(value) else value
