@@ -1,0 +1,50 @@
+"""A result record's bytes and back: the JSON that Celery stores as ``celery-task-meta``. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from umbel.core.errors import DecodeError, EncodeError
+from umbel.core.record import Record
+from umbel.wire import json
+
+_MARK = b'"__type__"'
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Record).decode
+_FREE = ("result", "args", "kwargs", "children")
+
+
+def encode(record: Record) -> bytes:
+    """The record as JSON. Raises ``EncodeError`` whose ``path`` begins with the field: ``("result", 0, "when")``."""
+    replaced: dict[str, Any] = {}
+    for name in _FREE:
+        value = getattr(record, name)
+        if not (json.plain(value) or value is msgspec.UNSET or type(value) is msgspec.Raw):
+            replaced[name] = msgspec.Raw(_dumps(name, value))
+    if replaced:
+        record = msgspec.structs.replace(record, **replaced)
+    try:
+        return _encode(record)
+    except (OverflowError, UnicodeEncodeError):
+        return json.dumps(msgspec.structs.asdict(record))
+
+
+def _dumps(name: str, value: Any) -> bytes:
+    try:
+        return json.dumps(value)
+    except EncodeError as exc:
+        raise EncodeError(exc.reason, (name, *exc.path)) from None
+
+
+def decode(data: bytes) -> Record:
+    """The record of these bytes; keys that it does not know are skipped. Raises ``DecodeError``."""
+    if _MARK not in data:
+        try:
+            return _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # the standard library accepts more
+    found = json.loads(data)
+    if not isinstance(found, dict) or not isinstance(found.get("status"), str):
+        raise DecodeError("not a result record: it has no status")
+    known = {name: found[name] for name in Record.__struct_fields__ if name in found}
+    return Record(**known)

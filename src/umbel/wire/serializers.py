@@ -1,0 +1,100 @@
+"""The registry of serializers: names and content types on one side, functions on the other. Pure; knows no message.
+
+Only ``json`` is built in. What a reader accepts is a set of content types; bytes of another type are never decoded.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from umbel.core.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured, SerializationError
+from umbel.wire import json
+
+
+class Serializer(msgspec.Struct, frozen=True):
+    """One way to make bytes of a value, and a value of bytes."""
+
+    name: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+    content_type: str
+    content_encoding: str = "utf-8"
+
+
+_by_name: dict[str, Serializer] = {}
+_by_content_type: dict[str, Serializer] = {}
+
+
+def register(
+    name: str,
+    encode: Callable[[Any], bytes],
+    decode: Callable[[bytes], Any],
+    content_type: str,
+    content_encoding: str = "utf-8",
+) -> None:
+    """Add a serializer, or replace the one of this name. Whether it is used to read is ``accept_content``'s affair."""
+    unregister(name)
+    serializer = Serializer(name, encode, decode, content_type, content_encoding)
+    _by_name[name] = _by_content_type[content_type] = serializer
+
+
+def unregister(name: str) -> None:
+    """Take a serializer out again, if it is there."""
+    serializer = _by_name.pop(name, None)
+    if serializer is not None:
+        _by_content_type.pop(serializer.content_type, None)
+
+
+def encode(value: Any, serializer: str) -> tuple[str, str, bytes]:
+    """Serialize: ``(content type, content encoding, bytes)``. ``serializer`` is a name or a content type.
+
+    Raises ``EncodeError`` when the value cannot be serialized, ``ImproperlyConfigured`` for an unknown name.
+    """
+    found = _find(serializer)
+    try:
+        return found.content_type, found.content_encoding, found.encode(value)
+    except SerializationError:
+        raise
+    except Exception as exc:
+        raise EncodeError(f"{found.name}: {exc}") from exc
+
+
+def decode(body: bytes, content_type: str, content_encoding: str, accept: frozenset[str]) -> Any:
+    """Deserialize. ``accept`` holds content types (``content_types``).
+
+    Raises ``ContentDisallowed`` before it looks at the bytes, ``DecodeError`` when they are not what they should be.
+    """
+    if content_type not in accept:
+        raise ContentDisallowed(
+            f"content of type {content_type} is not accepted here (accepted: {', '.join(sorted(accept)) or 'none'}); "
+            "see accept_content"
+        )
+    found = _by_content_type.get(content_type)
+    if found is None:
+        raise DecodeError(f"no serializer reads {content_type}; known are {_known()}")
+    try:
+        return found.decode(body)
+    except SerializationError:
+        raise
+    except Exception as exc:
+        raise DecodeError(f"{found.name}: {exc}") from exc
+
+
+def content_types(names: Iterable[str]) -> frozenset[str]:
+    """The content types of an ``accept_content`` setting, which holds names, content types, or both."""
+    return frozenset(name if "/" in name else _find(name).content_type for name in names)
+
+
+def _find(name: str) -> Serializer:
+    found = _by_name.get(name) or _by_content_type.get(name)
+    if found is None:
+        raise ImproperlyConfigured(f"no serializer {name!r}; known are {_known()}")
+    return found
+
+
+def _known() -> str:
+    return ", ".join(sorted(_by_name))
+
+
+register("json", json.dumps, json.loads, "application/json")
