@@ -7,13 +7,15 @@ stays bytes until the lane decodes it: ``[args, kwargs, embed]``. The forms on t
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Headers(msgspec.Struct):
     """The headers of Celery's task protocol 2, in the order in which Celery writes them.
 
     ``eta`` and ``expires`` are ISO 8601 text; without an offset they mean UTC. ``timelimit`` is ``(hard, soft)`` in
-    seconds: hard first, as Celery's code has it. ``ignore_result`` is None where the caller did not say.
+    seconds: hard first, as Celery's code has it. ``ignore_result`` is None where the caller did not say. ``compression``
+    is a content type, and on the wire only where the body is compressed.
     """
 
     task: str
@@ -34,8 +36,8 @@ class Headers(msgspec.Struct):
     ignore_result: bool | None = None
     replaced_task_nesting: int = 0
     stamped_headers: list[str] | None = None
-    stamps: dict[str, Any] | None = None
-    compression: str | None = None
+    stamps: dict[str, Any] | None = msgspec.field(default_factory=dict)
+    compression: str | UnsetType | None = UNSET
 
 
 class DeliveryInfo(msgspec.Struct):
