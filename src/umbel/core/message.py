@@ -14,8 +14,8 @@ class Headers(msgspec.Struct):
     """The headers of Celery's task protocol 2, in the order in which Celery writes them.
 
     ``eta`` and ``expires`` are ISO 8601 text; without an offset they mean UTC. ``timelimit`` is ``(hard, soft)`` in
-    seconds: hard first, as Celery's code has it. ``ignore_result`` is None where the caller did not say. ``compression``
-    is a content type, and on the wire only where the body is compressed.
+    seconds: hard first, as Celery's code has it. ``ignore_result`` is None where the caller did not say.
+    ``compression`` is a content type, and on the wire only where the body is compressed.
     """
 
     task: str
