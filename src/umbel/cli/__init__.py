@@ -1,0 +1,12 @@
+"""The command line: one file per command. Nothing below imports it, and no command is imported before it is used."""
+
+import sys
+from collections.abc import Sequence
+
+from umbel.cli.group import root
+from umbel.cli.session import run
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``umbel`` with ``argv`` (default: the process's own arguments) and exit with its status."""
+    sys.exit(run(root, sys.argv[1:] if argv is None else list(argv)))

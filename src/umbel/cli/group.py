@@ -1,0 +1,126 @@
+"""The root of the command line: which commands there are, and how each is found without importing the others."""
+
+import importlib
+import importlib.metadata
+from typing import Any
+
+import click
+
+from umbel.cli.session import Session, global_options
+
+COMMANDS = {
+    "worker": "Run a worker.",
+    "dev": "Run a worker that is restarted when a file is saved.",
+    "new": "Write a first tasks.py.",
+    "call": "Call a task.",
+    "result": "Show the result of a call.",
+    "queues": "What waits, per queue.",
+    "tasks": "The tasks that the application knows.",
+    "dead": "Dead letters: look, send again, delete.",
+    "purge": "Delete what waits.",
+    "list": "List the bindings of queues.",
+    "report": "Versions, platform and settings, for a bug report.",
+    "demo": "The main job on real files, with a process killed half-way.",
+}
+
+WELCOME = """\
+Umbel {version}: a task queue for Python. A call becomes a message, a worker runs it, the result comes back.
+No server is needed to begin: messages and results are kept in a file, and nothing is lost when a process dies.
+
+  umbel demo      see it work on real files, with a process killed half-way
+  umbel new       write a first tasks.py
+  umbel --help    every command"""
+
+
+class Command(click.Command):
+    """A command that takes the global options too, and acts upon them before it runs."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.extend(global_options(is_root=False))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command in the session's folder."""
+        enter(ctx)
+        return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A command with commands of its own; alone it does what its function says."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, invoke_without_command=True, **attributes)
+        self.params.extend(global_options(is_root=False))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command in the session's folder."""
+        enter(ctx)
+        return super().invoke(ctx)
+
+
+class Root(click.Group):
+    """``umbel`` itself. A command's module is imported when the command is asked for, so that help is quick."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "umbel",
+            help="A distributed task queue with Celery's API. Global options may stand before or after the command.",
+            invoke_without_command=True,
+            callback=welcome,
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+            params=[*global_options(is_root=True), version_option()],
+        )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"umbel.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def enter(context: click.Context) -> None:
+    """Act upon the global options, once."""
+    this = context.find_object(Session)
+    if this is not None:
+        this.enter()
+
+
+def version_option() -> click.Option:
+    """``--version``."""
+
+    def show(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            click.echo(version())
+            context.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print the version."
+    )
+
+
+def version() -> str:
+    """The version of the package that is installed."""
+    return importlib.metadata.version("umbel")
+
+
+@click.pass_context
+def welcome(context: click.Context) -> None:
+    """What ``umbel`` says when it is given nothing to do."""
+    if context.invoked_subcommand is None:
+        click.echo(WELCOME.format(version=version()))
+
+
+root = Root()

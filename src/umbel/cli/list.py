@@ -1,0 +1,29 @@
+"""``umbel list bindings``: which exchange and routing key lead to which queue."""
+
+import click
+
+from umbel.cli.find import application
+from umbel.cli.group import Group
+from umbel.cli.screen import json_option, show_json, show_table
+
+
+@click.group("list", cls=Group)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List the bindings of queues."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@command.command("bindings")
+@json_option
+def bindings(as_json: bool) -> None:
+    """The declared queues with the exchange and routing key that lead to each."""
+    rows = [
+        {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key}
+        for queue in application().queues_by_name.values()
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(("queue", "exchange", "routing key"), (tuple(row.values()) for row in rows))

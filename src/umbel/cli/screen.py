@@ -1,0 +1,67 @@
+"""How the command line writes: tables, JSON, and the few words of colour. Knows no commands."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from umbel.cli.session import session
+
+WIDE = 10_000
+"""Columns where nobody watches: a line that is piped is never cut."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for this run: colour and width only where a person looks on."""
+    plain = session().is_plain
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDE
+    return Console(stderr=stderr, no_color=plain, highlight=False, soft_wrap=True, width=width, force_jupyter=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
+    """A table with quiet lines; the columns named in ``numbers`` are aligned to the right."""
+    made = Table(box=box.SIMPLE_HEAD if not session().is_plain else None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row))
+    return made
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table."""
+    console().print(table(columns, rows, numbers=numbers))
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document, indented. What JSON has no form for is shown by ``repr``."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=repr), indent=2).decode())
+
+
+def note(text: str) -> None:
+    """Say something beside the answer: on stderr, and not with ``--quiet``."""
+    if not session().quiet:
+        click.echo(text, err=True)
+
+
+def refuse(text: str) -> NoReturn:
+    """End the command with one line and status 1."""
+    raise click.ClickException(text)
+
+
+def json_option(function: Any) -> Any:
+    """``--json``, the same everywhere."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    return Text("" if value is None else str(value))
