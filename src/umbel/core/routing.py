@@ -1,0 +1,265 @@
+"""Where a call goes: queues as data, and the ``task_routes`` setting as a function. Pure; it declares nothing.
+
+Of what is said about one call, the call's own options win over the task's attributes, and those over the routes
+(which is what Celery does, whatever its documentation says).
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from umbel.core.errors import ImproperlyConfigured, QueueNotFound
+from umbel.core.options import merge
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """Where AMQP sends to. ``""`` is the default one, which leads to the queue that the routing key names."""
+
+    name: str = ""
+    type: str = "direct"
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A queue and what it is bound to. ``options`` are kombu's further ones, for brokers that know them."""
+
+    name: str
+    exchange: Exchange = Exchange()
+    routing_key: str = ""
+    arguments: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, value: Any, name: str = "") -> "Queue":
+        """Read one queue of ``task_queues``: a name, a Queue (ours or kombu's), or a mapping of its options.
+
+        Raises ``ImproperlyConfigured`` for an option that queues do not have.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, Mapping):
+            return cls._of_mapping(name, value)
+        if isinstance(getattr(value, "name", None), str):
+            return cls._of_kombu(value)
+        raise ImproperlyConfigured(
+            f"task_queues: {value!r} is no queue; write a name, a Queue, or a dict of its options"
+        )
+
+    @classmethod
+    def _of_mapping(cls, name: str, given: Mapping[str, Any]) -> "Queue":
+        unknown = sorted(given.keys() - _QUEUE_OPTIONS)
+        if unknown:
+            raise ImproperlyConfigured(
+                f"task_queues: queue {name!r} has an unknown option {unknown[0]!r}; "
+                f"known are {', '.join(sorted(_QUEUE_OPTIONS))}"
+            )
+        exchange = given.get("exchange") or ""
+        if isinstance(exchange, str):
+            exchange = Exchange(exchange, given.get("exchange_type") or "direct")
+        return cls(
+            given.get("name") or name,
+            Exchange(exchange.name, exchange.type),
+            given.get("routing_key") or given.get("binding_key") or name,
+            dict(given.get("queue_arguments") or {}),
+            {option: value for option, value in given.items() if option in _KOMBU_OPTIONS},
+        )
+
+    @classmethod
+    def _of_kombu(cls, queue: Any) -> "Queue":
+        exchange = getattr(queue, "exchange", None)
+        return cls(
+            queue.name,
+            Exchange(exchange.name or "", exchange.type or "direct") if exchange else Exchange(),
+            getattr(queue, "routing_key", None) or "",
+            dict(getattr(queue, "queue_arguments", None) or {}),
+            {option: value for option in _KOMBU_OPTIONS if (value := getattr(queue, option, None)) is not None},
+        )
+
+    def takes(self, exchange: str, routing_key: str) -> bool:
+        """Whether a message sent to ``exchange`` with ``routing_key`` lands here."""
+        if exchange == "":
+            return routing_key == self.name
+        if exchange != self.exchange.name:
+            return False
+        match self.exchange.type:
+            case "fanout":
+                return True
+            case "topic":
+                return _topic(self.routing_key.split("."), routing_key.split("."))
+        return routing_key == (self.routing_key or self.name)
+
+
+_KOMBU_OPTIONS = frozenset(
+    {"durable", "exclusive", "auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority"}
+)
+_QUEUE_OPTIONS = _KOMBU_OPTIONS | {"name", "exchange", "exchange_type", "routing_key", "binding_key", "queue_arguments"}
+
+
+def _topic(pattern: list[str], words: list[str]) -> bool:
+    if not pattern:
+        return not words
+    word, *rest = pattern
+    if word == "#":  # any number of words, also none
+        return any(_topic(rest, words[count:]) for count in range(len(words) + 1))
+    return bool(words) and word in ("*", words[0]) and _topic(rest, words[1:])
+
+
+def read_queues(setting: Any) -> dict[str, Queue]:
+    """The ``task_queues`` setting, by name: a list of queues or names, or a dict of name to options or Queue."""
+    if not setting:
+        return {}
+    if isinstance(setting, Mapping):
+        queues = [Queue.of({} if value is None else value, name) for name, value in setting.items()]
+    else:
+        queues = [Queue.of(value) for value in ([setting] if isinstance(setting, str) else setting)]
+    return {queue.name: queue for queue in queues}
+
+
+def find_queue(name: str, declared: Mapping[str, Queue], *, create_missing: bool) -> Queue:
+    """The queue of this name. One that is not declared is made up, or ``QueueNotFound`` if that is not wanted."""
+    found = declared.get(name)
+    if found is None:
+        if not create_missing:
+            raise QueueNotFound(name, declared)
+        found = Queue(name)
+    return found
+
+
+# Routes ---------------------------------------------------------------------------------------------------------------
+
+Route = Mapping[str, Any] | str | Queue | None
+"""What a route says: options, or the name of a queue, or nothing."""
+
+RouteFunction = Callable[..., Route]
+"""``(name, args, kwargs, options, task=None, **kw) -> Route``"""
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where a message goes: the queues that get it, and what its ``delivery_info`` says."""
+
+    queues: tuple[str, ...]
+    exchange: str
+    routing_key: str
+
+
+class Router:
+    """The ``task_routes`` setting, asked for one call at a time.
+
+    ``routes`` is a dict from task names to routes, where names may be globs (with a ``*``) or compiled patterns; or a
+    list of pairs of these; or a function; or a list of any of them, of which the first that answers is taken.
+    """
+
+    def __init__(
+        self,
+        routes: Any = None,
+        queues: Mapping[str, Queue] | None = None,
+        *,
+        default_queue: str = "celery",
+        create_missing: bool = True,
+    ) -> None:
+        self.queues = {} if queues is None else queues
+        self.default_queue = default_queue
+        self.create_missing = create_missing
+        self._routes = [_reader(route) for route in _listed(routes)]
+
+    def route(
+        self, name: str, args: Any = (), kwargs: Any = None, options: Mapping[str, Any] | None = None, task: Any = None
+    ) -> dict[str, Any]:
+        """``options`` (of the call and the task, merged) over what the routes say for task ``name``."""
+        options = {} if options is None else options
+        for reader in self._routes:
+            found = reader(name, args, {} if kwargs is None else kwargs, options, task=task)
+            if found:
+                return merge(_as_options(found), options)
+        return merge(options)
+
+    def destination(self, options: Mapping[str, Any]) -> Destination:
+        """Where routed options lead. Raises ``QueueNotFound``.
+
+        A direct queue is addressed by its name. An exchange together with a routing key is followed to the declared
+        queues that are bound so.
+        """
+        exchange, key = _name(options.get("exchange")), options.get("routing_key")
+        wanted = options.get("queue")
+        if wanted is None and exchange == "" and key:
+            wanted = key
+        queue = wanted if isinstance(wanted, Queue) else self.find(_name(wanted) or self.default_queue)
+        kind = options.get("exchange_type") or queue.exchange.type
+        if not (exchange and key) and kind == "direct":
+            return Destination((queue.name,), "", queue.name)
+        exchange, key = exchange or queue.exchange.name, key or queue.routing_key
+        bound = tuple(name for name, queue in self.queues.items() if queue.takes(exchange, key))
+        if not bound:
+            raise QueueNotFound(f"bound to exchange {exchange} by {key}", self.queues)
+        return Destination(bound, exchange, key)
+
+    def find(self, name: str) -> Queue:
+        """The declared queue of this name, or a made-up one, or ``QueueNotFound``."""
+        return find_queue(name, self.queues, create_missing=self.create_missing)
+
+
+def _name(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value.name)
+
+
+def _listed(routes: Any) -> Iterable[Any]:
+    if routes is None:
+        return ()
+    if isinstance(routes, list | tuple) and not _pairs(routes):
+        return routes
+    return (routes,)
+
+
+def _pairs(routes: Any) -> bool:
+    return bool(routes) and all(
+        isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str | re.Pattern) for item in routes
+    )
+
+
+def _reader(route: Any) -> RouteFunction:
+    if isinstance(route, Mapping):
+        return _Table(route.items())
+    if isinstance(route, list | tuple) and (not route or _pairs(route)):
+        return _Table(route)
+    old_style = getattr(route, "route_for_task", None)
+    if old_style is not None:
+        return lambda name, args, kwargs, options, task=None: old_style(name, args, kwargs)
+    if callable(route):
+        return route  # type: ignore[no-any-return]
+    raise ImproperlyConfigured(f"task_routes: {route!r} is no route; write a dict, a list of pairs, or a function")
+
+
+class _Table:
+    """Task names to routes: exact names first, then patterns in their order."""
+
+    def __init__(self, pairs: Iterable[Any]) -> None:
+        self._exact: dict[str, Route] = {}
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for key, route in pairs:
+            if isinstance(key, re.Pattern):
+                self._patterns.append((key, route))
+            elif "*" in key:
+                self._patterns.append((re.compile(fnmatch.translate(key)), route))
+            else:
+                self._exact[key] = route
+        self._match = lru_cache(maxsize=4096)(self._first)
+
+    def __call__(self, name: str, *_: Any, **__: Any) -> Route:
+        found = self._exact.get(name)
+        return self._match(name) if found is None and self._patterns else found
+
+    def _first(self, name: str) -> Route:
+        return next((route for pattern, route in self._patterns if pattern.match(name)), None)
+
+
+def _as_options(route: Any) -> Mapping[str, Any]:
+    if isinstance(route, Mapping):
+        return route
+    if isinstance(route, str) or hasattr(route, "name"):
+        return {"queue": route}
+    raise ImproperlyConfigured(f"task_routes: a route is a dict of options or the name of a queue, not {route!r}")
