@@ -185,14 +185,14 @@ class Router:
         queues that are bound so.
         """
         exchange, key = _name(options.get("exchange")), options.get("routing_key")
-        wanted = options.get("queue")
-        if wanted is None and exchange == "" and key:
-            wanted = key
-        queue = wanted if isinstance(wanted, Queue) else self.find(_name(wanted) or self.default_queue)
-        kind = options.get("exchange_type") or queue.exchange.type
-        if not (exchange and key) and kind == "direct":
-            return Destination((queue.name,), "", queue.name)
-        exchange, key = exchange or queue.exchange.name, key or queue.routing_key
+        if not (exchange and key):
+            wanted = options.get("queue")
+            if wanted is None and exchange == "" and key:
+                wanted = key
+            queue = wanted if isinstance(wanted, Queue) else self.find(_name(wanted) or self.default_queue)
+            if (options.get("exchange_type") or queue.exchange.type) == "direct":
+                return Destination((queue.name,), "", queue.name)
+            exchange, key = exchange or queue.exchange.name, key or queue.routing_key
         bound = tuple(name for name, queue in self.queues.items() if queue.takes(exchange, key))
         if not bound:
             raise QueueNotFound(f"bound to exchange {exchange} by {key}", self.queues)

@@ -5,31 +5,61 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.errors import EncodeError, InvalidTaskError
+from umbel.core.errors import DecodeError, EncodeError, InvalidTaskError
 from umbel.core.message import Embed, Message
-from umbel.wire import serializers
+from umbel.wire import json, serializers
 
 _NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-_decode = msgspec.json.Decoder(tuple[list[Any], dict[str, Any], Embed]).decode
-_MARK = b'"__type__"'
 _PARTS = ("args", "kwargs", "embed")
+_MARK = b'"__type__"'
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(tuple[list[Any], dict[str, Any], Embed]).decode
 
 
 def encode(
-    args: Sequence[Any], kwargs: Mapping[str, Any], embed: Embed | None, serializer: str
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    embed: Embed | None,
+    serializer: str,
+    *,
+    task: str = "",
+    parameters: Sequence[str] = (),
 ) -> tuple[str, str, bytes]:
     """``(content type, content encoding, bytes)``.
 
-    Raises ``EncodeError`` whose ``path`` begins with ``args`` or ``kwargs``: ``("args", 1, "callback")``.
+    Raises ``EncodeError`` that names the argument: as ``args[1]['callback']``, or by the ``task`` and the names of its
+    positional ``parameters`` where they are given.
     """
-    after = _NOTHING if embed is None else msgspec.structs.asdict(embed)
+    if serializer == "json" and json.plain(args) and json.plain(kwargs) and serializers.is_stock_json():
+        after: Any = _NOTHING if embed is None else embed
+        try:
+            if embed is None or json.plain(msgspec.structs.asdict(embed)):
+                return "application/json", "utf-8", _encode((args, kwargs, after))
+        except (OverflowError, UnicodeEncodeError, RecursionError):
+            pass  # the serializer itself knows what to do
     try:
+        after = _NOTHING if embed is None else msgspec.structs.asdict(embed)
         return serializers.encode((args, kwargs, after), serializer)
     except EncodeError as exc:
-        if not exc.path:
-            raise
-        first, *rest = exc.path
-        raise EncodeError(exc.reason, (_PARTS[first], *rest)) from None
+        raise _named(exc, task, parameters) from exc.__cause__
+
+
+def _named(exc: EncodeError, task: str, parameters: Sequence[str]) -> EncodeError:
+    if not exc.path:
+        return EncodeError(f"an argument of {task}: {exc.reason}") if task else exc
+    part, *rest = exc.path
+    path = (_PARTS[part], *rest)
+    if not (task and rest and part < 2):
+        return EncodeError(exc.reason, path)
+    at, *deeper = rest
+    if part == 1:
+        name = f"argument {at!r} of {task}"
+    else:
+        parameter = f" ({parameters[at]!r})" if at < len(parameters) else ""
+        name = f"argument {at + 1}{parameter} of {task}"
+    if deeper:
+        name += f", at {path[0]}[{at!r}]"
+    return EncodeError(exc.reason, (name, *deeper))
 
 
 def decode(message: Message, accept: frozenset[str]) -> tuple[list[Any], dict[str, Any], Embed]:
@@ -37,28 +67,30 @@ def decode(message: Message, accept: frozenset[str]) -> tuple[list[Any], dict[st
 
     Raises ``ContentDisallowed``, ``DecodeError``, or ``InvalidTaskError`` when the value has not the shape of a body.
     """
-    if message.content_type == "application/json" and message.content_type in accept and _MARK not in message.body:
+    kind = message.content_type
+    if message.headers.compression and kind in accept:
+        raise DecodeError(f"its body is compressed ({message.headers.compression}), which is not supported")
+    if kind == "application/json" and kind in accept and _MARK not in message.body and serializers.is_stock_json():
         try:
             return _decode(message.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # not the usual shape, or not msgspec's JSON
-    return _shape(serializers.decode(message.body, message.content_type, message.content_encoding, accept))
+    return _shape(serializers.decode(message.body, kind, message.content_encoding, accept))
 
 
 def _shape(value: Any) -> tuple[list[Any], dict[str, Any], Embed]:
     if isinstance(value, dict) and "args" in value:  # protocol 1's body under protocol 2's headers
-        parts = value["args"], value.get("kwargs"), value
+        args, kwargs, embed = value["args"], value.get("kwargs"), value
     elif isinstance(value, list | tuple) and len(value) == 3:
-        parts = tuple(value)
+        args, kwargs, embed = value
     else:
         raise InvalidTaskError("a body is [args, kwargs, embed]")
-    args, kwargs, embed = parts
     if not isinstance(args, list | tuple | None):
-        raise InvalidTaskError(f"arguments must be a list, not {type(args).__name__}")
+        raise InvalidTaskError(f"arguments are a list, not {type(args).__name__}")
     if not isinstance(kwargs, dict | None):
-        raise InvalidTaskError(f"keyword arguments must be a mapping, not {type(kwargs).__name__}")
+        raise InvalidTaskError(f"keyword arguments are a mapping, not {type(kwargs).__name__}")
     if not isinstance(embed, dict | None):
-        raise InvalidTaskError(f"the third part of a body must be a mapping, not {type(embed).__name__}")
+        raise InvalidTaskError(f"the third part of a body is a mapping, not {type(embed).__name__}")
     embed = embed or {}
     after = Embed(embed.get("callbacks"), embed.get("errbacks"), embed.get("chain"), embed.get("chord"))
     return list(args or ()), dict(kwargs or {}), after

@@ -67,7 +67,8 @@ def custom_headers(message: Message) -> dict[str, Any]:
         return message.custom
     if not message.head:
         return {}
-    return {name: value for name, value in json.loads(message.head)["headers"].items() if name not in _KNOWN}
+    headers = json.loads(message.head).get("headers") or {}
+    return {name: value for name, value in headers.items() if name not in _KNOWN}
 
 
 # What is unusual ------------------------------------------------------------------------------------------------------
@@ -85,6 +86,8 @@ def _decode_leniently(head: bytes) -> _Head:
     properties = (found.get("properties") or {}) if isinstance(found, dict) else None
     if not (isinstance(headers, dict) and isinstance(properties, dict)):
         raise Undecodable("its head is not a mapping with headers and properties")
+    if headers.get("task") and headers.get("id") in (None, ""):
+        raise Undecodable("it has no task id")
     route = properties.get("delivery_info")
     return _Head(
         content_encoding=str(found.get("content-encoding") or "utf-8"),

@@ -11,6 +11,7 @@ import json as stdlib
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ _MARK_BYTES = _MARK.encode()
 _WRAPPED_KEYS = {"__type__", "__value__"}
 
 _PLAIN = frozenset({str, int, bool, type(None)})
+_TOO_DEEP = "it is nested too deeply, or contains itself"
 _STR = frozenset({str})
 _FLOAT = frozenset({float})
 _LISTS = (list, tuple)
@@ -38,14 +40,23 @@ def dumps(value: Any) -> bytes:
         if not plain(value):
             value = _wrap(value)
             if not plain(value):  # NaN or Infinity
-                return stdlib.dumps(value).encode()
+                return _dumps_odd(value)
         return _encode(value)
     except (OverflowError, UnicodeEncodeError):  # integers beyond 64 bits, lone surrogates
-        return stdlib.dumps(value).encode()
+        return _dumps_odd(value)
     except _Unencodable as exc:
         raise EncodeError(exc.reason, reversed(exc.steps)) from None
     except RecursionError:
-        raise EncodeError("it is nested too deeply, or contains itself") from None
+        raise EncodeError(_TOO_DEEP) from None
+
+
+def _dumps_odd(value: Any) -> bytes:
+    try:
+        return stdlib.dumps(value).encode()
+    except RecursionError:
+        raise EncodeError(_TOO_DEEP) from None
+    except ValueError as exc:  # an integer of more digits than Python writes
+        raise EncodeError(str(exc)) from exc
 
 
 def loads(data: bytes | str) -> Any:
@@ -81,7 +92,10 @@ def plain(value: Any) -> bool:
         return True
     if _FLOAT.issuperset(map(type, items)):
         return all(map(isfinite, items))
-    return all(map(plain, items))
+    try:
+        return all(map(plain, items))
+    except RecursionError:
+        return False
 
 
 # Wrapping -------------------------------------------------------------------------------------------------------------
@@ -126,15 +140,20 @@ def _wrap(value: Any) -> Any:
         case bytes():
             return _wrap_bytes(value)
     kind = type(value)
-    raise _Unencodable(f"{kind.__module__}.{kind.__qualname__} cannot be written as JSON{_ADVICE.get(kind, '')}")
+    raise _Unencodable(f"{kind.__module__}.{kind.__qualname__} cannot be written as JSON{_advice(value)}")
 
 
-_ADVICE = {
-    set: "; pass a list",
-    frozenset: "; pass a list",
-    timedelta: "; pass its seconds",
-    bytearray: "; pass bytes",
-}
+def _advice(value: Any) -> str:
+    match value:
+        case set() | frozenset():
+            return "; pass a list"
+        case timedelta():
+            return "; pass its seconds"
+        case Enum():
+            return "; pass its value"
+        case bytearray() | memoryview():
+            return "; pass bytes"
+    return "; pass plain data, or an id to load it by"
 
 
 def _as(kind: str, value: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Serializer(msgspec.Struct, frozen=True):
     content_encoding: str = "utf-8"
 
 
+_BYTES_AS_THEY_ARE = {"utf-8", "utf8", "us-ascii", "ascii", "binary"}
+
 _by_name: dict[str, Serializer] = {}
 _by_content_type: dict[str, Serializer] = {}
 
@@ -73,12 +75,26 @@ def decode(body: bytes, content_type: str, content_encoding: str, accept: frozen
     found = _by_content_type.get(content_type)
     if found is None:
         raise DecodeError(f"no serializer reads {content_type}; known are {_known()}")
+    if content_encoding.lower() not in _BYTES_AS_THEY_ARE:
+        body = _recode(body, content_encoding)
     try:
         return found.decode(body)
     except SerializationError:
         raise
     except Exception as exc:
         raise DecodeError(f"{found.name}: {exc}") from exc
+
+
+def _recode(body: bytes, encoding: str) -> bytes:
+    try:
+        return body.decode(encoding).encode()
+    except (LookupError, UnicodeError) as exc:
+        raise DecodeError(f"not text in {encoding}: {exc}") from exc
+
+
+def is_stock_json() -> bool:
+    """Whether ``json`` is still the built-in one, so that a caller may take a shorter way to the same bytes."""
+    return _by_content_type.get("application/json") is _STOCK
 
 
 def content_types(names: Iterable[str]) -> frozenset[str]:
@@ -98,3 +114,4 @@ def _known() -> str:
 
 
 register("json", json.dumps, json.loads, "application/json")
+_STOCK = _by_name["json"]
