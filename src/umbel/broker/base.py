@@ -136,6 +136,14 @@ class RenewFor(Protocol):
 
 
 @runtime_checkable
+class Recall(Protocol):
+    """For a supervisor whose process cannot give back what it has not started, because its I/O thread cannot run."""
+
+    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
+        """Put what ``consumer`` holds back to the front of its queues, except ``keep``, and say how many."""
+
+
+@runtime_checkable
 class Limits(Protocol):
     """Rate limits that hold across all who share the broker."""
 
@@ -168,7 +176,7 @@ class DeadLetters(Protocol):
         """Delete letters, and say how many there were."""
 
 
-class Admin(Keeper, Limits, Revocations, DeadLetters, Protocol):
+class Admin(Keeper, Recall, Limits, Revocations, DeadLetters, Protocol):
     """A keeper with every power that the built-in adapters have."""
 
     async def close(self) -> None:
