@@ -1,0 +1,105 @@
+"""``umbel worker``: options into ``WorkerOptions``, the banner, and the worker's own status."""
+
+from typing import Any
+
+import click
+from umbel.cli.banner import show_banner
+
+from umbel.cli.desk import names
+from umbel.cli.find import application
+from umbel.cli.group import Command
+from umbel.cli.screen import note
+from umbel.cli.session import session
+from umbel.worker import run
+from umbel.worker.options import WorkerOptions
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
+POOLS = ("prefork", "solo")
+LATER_POOLS = ("threads", "asyncio", "gevent", "eventlet", "processes", "custom")
+
+BY_DESIGN = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+LATER = {
+    "-D/--detach": None,
+    "-S/--statedb": "FILE",
+    "-f/--logfile": "FILE",
+    "--pidfile": "FILE",
+    "--uid": "USER",
+    "--gid": "GROUP",
+    "--umask": "MODE",
+    "--executable": "FILE",
+    "-B/--beat": None,
+    "-s/--schedule-filename": "FILE",
+    "--scheduler": "CLASS",
+    "--autoscale": "MAX,MIN",
+    "--max-tasks-per-child": "N",
+    "--max-memory-per-child": "KIB",
+    "--disable-prefetch": None,
+    "--heartbeat-interval": "SECONDS",
+    "--pool-start-method": "METHOD",
+}
+
+
+def pool_of(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """A lane that exists."""
+    if name is None or name in POOLS:
+        return name
+    if name in LATER_POOLS:
+        raise click.BadParameter(f"{name} is not built yet; there is {' and '.join(POOLS)}")
+    raise click.BadParameter(f"there is no {name!r}; there is {' and '.join(POOLS)}")
+
+
+def not_built(_context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Refuse an option of Celery's that does nothing here yet: one that is read and ignored is worse than none."""
+    if value:
+        raise click.UsageError(f"{parameter.opts[-1]} is not built yet; leave it out")
+
+
+def celery_options(function: Any) -> Any:
+    """The options that are accepted because Umbel works that way, and those that are not built."""
+    for name in BY_DESIGN:
+        function = click.option(name, is_flag=True, expose_value=False, hidden=True)(function)
+    for spelled, value in LATER.items():
+        kind: dict[str, Any] = {"is_flag": True} if value is None else {"metavar": value}
+        function = click.option(*spelled.split("/"), expose_value=False, hidden=True, callback=not_built, **kind)(
+            function
+        )
+    return function
+
+
+@click.command("worker", cls=Command)
+@click.option("-Q", "--queues", metavar="A,B", help="Read these queues.")
+@click.option("-X", "--exclude-queues", metavar="A,B", help="Read all declared queues but these.")
+@click.option("-c", "--concurrency", type=click.IntRange(1), help="Processes (default: the CPUs).")
+@click.option("-P", "--pool", callback=pool_of, metavar="LANE", help="prefork (default), or solo for debugging.")
+@click.option("-n", "--hostname", metavar="NAME", help="The worker's name; %h host, %n its first part, %d its domain.")
+@click.option("-l", "--loglevel", type=click.Choice(LEVELS, case_sensitive=False), help="Default: WARNING.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-I", "--include", metavar="A,B", help="Import these modules too.")
+@click.option("--prefetch-multiplier", type=click.IntRange(0), help="Messages in hand per process (default: adaptive).")
+@click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End a task then.")
+@click.option(
+    "--soft-time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Raise in a task then."
+)
+@click.option("--purge", "--discard", is_flag=True, help="Delete what waits first.")
+@click.option("-E", "--task-events", "--events", is_flag=True, help="Accepted; task events are not built yet.")
+@click.option("-O", "--optimization", type=click.Choice(["default", "fair"]), expose_value=False, hidden=True)
+@celery_options
+def command(
+    queues: str | None, exclude_queues: str | None, include: str | None, task_events: bool, **options: Any
+) -> int:
+    """Run a worker until it is told to stop (Ctrl-C, SIGTERM)."""
+    app = application()
+    if task_events:
+        note("umbel: task events are not built yet; the worker runs without them")
+    return run(
+        app,
+        WorkerOptions(
+            queues=tuple(names(queues)) or None,
+            exclude_queues=tuple(names(exclude_queues)),
+            include=tuple(names(include)),
+            app_spec=session().app_name,
+            color=not session().is_plain,
+            **options,
+        ),
+        on_banner=show_banner,
+    )
