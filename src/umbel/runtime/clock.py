@@ -1,4 +1,4 @@
-"""The only place that reads time. Everything else is handed a ``Clock``; tests hand in one that they turn themselves."""
+"""The only place that reads time. Everything else is handed a ``Clock``; tests hand in one that they turn."""
 
 import asyncio
 import time

@@ -1,0 +1,86 @@
+"""Process plumbing of the operating system: who died, who is stopped, whose orphans are ours. Knows no worker."""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> bool:
+    """Become the parent of orphaned descendants (Linux). Says whether that worked."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):
+        return False
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is none, or no such process."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is stopped (state T: SIGSTOP, a debugger)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] in ("T", "t")
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to a process that may be gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def other_threads() -> list[str]:
+    """Threads of this process besides the calling one, Python's and foreign ones, by name."""
+    try:
+        tasks = list(Path("/proc/self/task").iterdir())
+    except OSError:
+        return []
+    names = [(task / "comm").read_text().strip() for task in tasks if task.name != str(os.getpid())]
+    return sorted(names)
+
+
+def open_sockets() -> list[str]:
+    """The sockets that this process has open besides its standard streams, as the kernel names them."""
+    found: list[str] = []
+    try:
+        descriptors = list(Path("/proc/self/fd").iterdir())
+    except OSError:
+        return found
+    for descriptor in descriptors:
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:") and int(descriptor.name) > 2:
+            found.append(target)
+    return found
+
+
+def describe_status(status: int) -> tuple[int | None, int | None]:
+    """``(signal, exit code)`` of a wait status: one of them is None."""
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status), None
+    return None, os.waitstatus_to_exitcode(status)
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,132 @@
+"""The board: a small shared memory in which a process shows what it runs. One writes, the supervisor reads.
+
+It outlives its process, so that the supervisor knows what a dead one was running without asking it. One file per
+process, mapped by both. A slot that was being written when its process died is *torn*, and counts as started.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+MAGIC = 0x554D_4252
+LAYOUT = 1
+_HEADER = struct.Struct("<IIIIdII")  # magic, layout, width, recalled, beat, unstarted, stopping
+_SLOT = struct.Struct("<QIIQQddd200s200s")  # sequence, running, pad, generation, serial, since, soft, hard, name, id
+_SEQUENCE = struct.Struct("<Q")
+_WORD = struct.Struct("<I")
+_BEAT = struct.Struct("<d")
+_RECALL_AT, _BEAT_AT, _UNSTARTED_AT, _STOPPING_AT = 12, 16, 24, 28
+_HEADER_SIZE, _SLOT_SIZE = 128, 512
+
+
+class Slot(NamedTuple):
+    """What one slot of a lane does. Times are monotonic seconds; a ``hard`` limit of 0 is none."""
+
+    torn: bool
+    running: bool
+    generation: int
+    serial: int
+    since: float
+    soft: float
+    hard: float
+    name: str
+    id: str
+
+
+class Board:
+    """The mapped file. The methods of a writer and of a reader are kept apart below."""
+
+    def __init__(self, path: Path, *, create_width: int | None = None) -> None:
+        self.path = path
+        if create_width is not None:
+            size = _HEADER_SIZE + create_width * _SLOT_SIZE
+            path.write_bytes(bytes(size))
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._map = mmap.mmap(fd, 0)
+        finally:
+            os.close(fd)
+        if create_width is not None:
+            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0)
+        magic, layout, self.width, *_ = _HEADER.unpack_from(self._map, 0)
+        if (magic, layout) != (MAGIC, LAYOUT):
+            raise ValueError(f"{path} is not a board of this version of Umbel")
+        self._sequences = [0] * self.width
+
+    def close(self) -> None:
+        """Unmap; the file stays."""
+        self._map.close()
+
+    # The process writes ----------------------------------------------------------------------------------------------
+
+    def start(
+        self, slot: int, generation: int, serial: int, since: float, soft: float, hard: float, name: bytes, id: bytes
+    ) -> None:
+        """The lane is about to run this. The odd sequence number says that the slot is being written."""
+        at = _HEADER_SIZE + slot * _SLOT_SIZE
+        sequence = self._sequences[slot] + 2
+        self._sequences[slot] = sequence
+        _SLOT.pack_into(self._map, at, sequence - 1, 1, 0, generation, serial, since, soft, hard, name, id)
+        _SEQUENCE.pack_into(self._map, at, sequence)
+
+    def end(self, slot: int) -> None:
+        """The lane has handed over the outcome. (The sequence stays even: this write is a single word's.)"""
+        _WORD.pack_into(self._map, _HEADER_SIZE + slot * _SLOT_SIZE + 8, 0)
+
+    def beat(self, now: float) -> None:
+        """The I/O thread is alive."""
+        _BEAT.pack_into(self._map, _BEAT_AT, now)
+
+    def holds(self, unstarted: int) -> None:
+        """How many messages the process holds and has not started."""
+        _WORD.pack_into(self._map, _UNSTARTED_AT, unstarted)
+
+    def stopping(self) -> None:
+        """The process was told to stop: what it does not finish does not count against a message."""
+        _WORD.pack_into(self._map, _STOPPING_AT, 1)
+
+    def recalled(self) -> bool:
+        """Whether the supervisor takes back what is unstarted: start nothing until the I/O thread has looked."""
+        return self._map[_RECALL_AT] != 0
+
+    # The supervisor writes one word ----------------------------------------------------------------------------------
+
+    def recall(self, on: bool) -> None:
+        """Raise or lower the flag that ``recalled`` reads."""
+        _WORD.pack_into(self._map, _RECALL_AT, int(on))
+
+    # The supervisor reads --------------------------------------------------------------------------------------------
+
+    def last_beat(self) -> float:
+        """When the I/O thread last showed itself; monotonic seconds, 0 before the first time."""
+        return float(_BEAT.unpack_from(self._map, _BEAT_AT)[0])
+
+    def unstarted(self) -> int:
+        """How many messages the process holds and has not started."""
+        return int(_WORD.unpack_from(self._map, _UNSTARTED_AT)[0])
+
+    def is_stopping(self) -> bool:
+        """Whether the process had been told to stop."""
+        return bool(_WORD.unpack_from(self._map, _STOPPING_AT)[0])
+
+    def slots(self) -> list[Slot]:
+        """All slots, as they are."""
+        return [self.slot(i) for i in range(self.width)]
+
+    def slot(self, index: int) -> Slot:
+        """One slot, as it is."""
+        fields = _SLOT.unpack_from(self._map, _HEADER_SIZE + index * _SLOT_SIZE)
+        sequence, running, _, generation, serial, since, soft, hard, name, id = fields
+        return Slot(
+            sequence % 2 == 1,
+            running == 1,
+            generation,
+            serial,
+            since,
+            soft,
+            hard,
+            name.rstrip(b"\0").decode(errors="replace"),
+            id.rstrip(b"\0").decode(errors="replace"),
+        )

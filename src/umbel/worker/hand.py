@@ -1,0 +1,139 @@
+"""What a process has in hand: the two queues between its I/O thread and its lane. Nothing here waits for I/O.
+
+The I/O thread puts deliveries in at the right and may take unstarted ones back from there; the lane takes from the
+left. Outcomes go the other way. Both sides only append to and pop from deques, which needs no lock.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from umbel.app.execution import Traits
+from umbel.core.delivery import Delivery, Settlement, Ticket, Verdict
+from umbel.core.record import Record
+from umbel.runtime.clock import Clock
+from umbel.worker.board import Board
+
+FLUSH = 0.002
+"""Seconds that an outcome may wait in the lane before the I/O thread is woken for it."""
+
+
+class Held:
+    """A claimed message in this process. ``traits`` is None where no task of its name is known here."""
+
+    __slots__ = ("alone", "delivery", "ticket", "traits")
+
+    def __init__(self, delivery: Delivery, traits: Traits | None, alone: bool) -> None:
+        self.delivery = delivery
+        self.ticket: Ticket = delivery.ticket
+        self.traits = traits
+        self.alone = alone
+
+
+class Finished:
+    """Something to settle. ``record`` is set where the store is on another server and must be written first.
+
+    ``answer`` is called on the I/O thread with the verdict; ``last`` says that the ticket ends with it.
+    """
+
+    __slots__ = ("answer", "held", "last", "record", "settlement")
+
+    def __init__(
+        self,
+        held: Held,
+        settlement: Settlement,
+        record: Record | None = None,
+        *,
+        last: bool = True,
+        answer: Callable[[Verdict], None] | None = None,
+    ) -> None:
+        self.held = held
+        self.settlement = settlement
+        self.record = record
+        self.last = last
+        self.answer = answer
+
+
+class Hand:
+    """The two queues, and what each side must know of the other."""
+
+    def __init__(self, clock: Clock, board: Board) -> None:
+        self.clock = clock
+        self.board = board
+        self.unstarted: deque[Held] = deque()
+        self.finished: deque[Finished] = deque()
+        self.lease_end = float("inf")
+        """Monotonic seconds until which this process may start what it holds. Set by the I/O thread."""
+        self.running: Held | None = None
+        self.since = 0.0
+        """When the lane started what it runs; 0 while it runs nothing."""
+        self.io_idle = False
+        self.wake_io: Callable[[], None] = lambda: None
+        self._flushed = 0.0
+        self._closed = False
+        self._lane_idle = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    # The I/O thread's side --------------------------------------------------------------------------------------------
+
+    def put(self, held: list[Held]) -> None:
+        """Give deliveries to the lane."""
+        self.unstarted.extend(held)
+        self.open_gate()
+
+    def take_back(self) -> Held | None:
+        """The newest unstarted one, or None."""
+        try:
+            return self.unstarted.pop()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Let the lane end when nothing is left."""
+        self._closed = True
+        self.open_gate()
+
+    def open_gate(self) -> None:
+        """Wake the lane if it waits."""
+        if self._lane_idle:
+            self._lane_idle = False
+            try:
+                self._gate.release()
+            except RuntimeError:
+                pass  # the lane found something meanwhile and did not wait
+
+    # The lane's side ----------------------------------------------------------------------------------------------------
+
+    def take(self) -> Held | None:
+        """The next one to start, waiting for it; None when the process ends."""
+        while True:
+            if self.board.recalled():
+                self.flush()
+            else:
+                try:
+                    return self.unstarted.popleft()
+                except IndexError:
+                    if self._closed:
+                        return None
+                    self.flush()
+            self._lane_idle = True
+            if (self.unstarted and not self.board.recalled()) or self._closed:
+                continue
+            self._gate.acquire()
+
+    def finish(self, finished: Finished) -> None:
+        """Hand over something to settle. The I/O thread is woken by a later ``flush``, or within ``FLUSH`` seconds."""
+        self.finished.append(finished)
+
+    def flush(self) -> None:
+        """Wake the I/O thread if it sleeps."""
+        if self.io_idle:
+            self.io_idle = False
+            self.wake_io()
+
+    def flush_if_late(self, now: float) -> None:
+        """``flush``, if the last one is ``FLUSH`` seconds ago."""
+        if now - self._flushed > FLUSH:
+            self._flushed = now
+            self.flush()

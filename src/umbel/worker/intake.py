@@ -1,0 +1,214 @@
+"""What becomes of what was claimed, before the lane sees it: into the hand, parked, or back. Never runs user code.
+
+The part of the I/O thread that decides; it holds the set of all tickets that are this process's.
+"""
+
+import logging
+from collections import deque
+from datetime import UTC, datetime
+
+from umbel.app.application import Umbel
+
+from umbel.app.execution import Traits
+from umbel.broker.base import Limits
+from umbel.core import delivery as port
+from umbel.core.delivery import Begin, Delivery, Park, Release, Settlement, Ticket
+from umbel.core.errors import ContentDisallowed, Undecodable
+from umbel.core.message import Message
+from umbel.core.options import parse_rate
+from umbel.wire.envelope import upgrade
+from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.readahead import BUSY, ReadAhead
+
+logger = logging.getLogger("umbel.worker")
+SLOT_GRACE = 0.05
+"""Seconds (or one interval, if that is longer) after which a start time that was not used is asked for again."""
+SOON = 0.001
+"""Seconds ahead that count as now, for an ETA or a slot."""
+
+
+class Intake:
+    """Sorts deliveries. ``tickets`` holds every claim that is not settled yet."""
+
+    def __init__(self, app: Umbel, hand: Hand, ahead: ReadAhead, limits: Limits, *, node: str) -> None:
+        self.app = app
+        self.hand = hand
+        self.ahead = ahead
+        self.tickets: dict[Ticket, Held] = {}
+        self.out: deque[Finished] = deque()
+        """Settlements of what the lane will not see."""
+        self.closed = False
+        self._limits = limits
+        self._clock = app.clock
+        self._accept = app.accept_content
+        self._traits: dict[str, Traits | None] = {}
+        self._staged: deque[Held] = deque()
+        self._beginning: Held | None = None
+        self._rate_prefix = "" if app.conf.worker_rate_limit_scope == "cluster" else f"{node}:"
+        self._rates: dict[str, float | None] = {}
+
+    def traits(self, name: str) -> Traits | None:
+        """The task of this name, looked up once; None if there is none here."""
+        try:
+            return self._traits[name]
+        except KeyError:
+            task = self.app.tasks.get(name)
+            traits = Traits(task) if task is not None else None
+            self._traits[name] = traits
+            self._rates[name] = None if task is None else _interval(task.rate_limit)
+            return traits
+
+    @property
+    def unstarted(self) -> int:
+        """How many messages wait in this process."""
+        return len(self.hand.unstarted) + len(self._staged) + (self._beginning is not None)
+
+    def room(self) -> int:
+        """How many to claim now."""
+        if self.closed:
+            return 0
+        held = self._last()
+        if held is not None and held.alone:
+            return 0
+        since = self.hand.since
+        busy = self._clock.monotonic() - since if since else 0.0
+        running = self.hand.running
+        if running is not None and running.alone:
+            return 0
+        return self.ahead.room(self.unstarted, busy)
+
+    def busy(self) -> bool:
+        """Whether the lane has run one task for so long that what waits behind it must go back."""
+        since = self.hand.since
+        return bool(since) and self._clock.monotonic() - since > BUSY and self.unstarted > 0
+
+    async def sort(self, deliveries: list[Delivery]) -> None:
+        """Sort what a claim brought."""
+        ready: list[Held] = []
+        limited: dict[str, list[Held]] = {}
+        now = self._clock.now()
+        alone = False
+        for delivery in deliveries:
+            held = self._held(delivery)
+            self.tickets[held.ticket] = held
+            message = delivery.message
+            if alone or self.closed:
+                self._back(held)
+                continue
+            if message is not None and held.traits is not None:
+                if message.headers.eta is not None and (due := _timestamp(message.headers.eta)) > now + SOON:
+                    self._settle(held, Park(due))
+                    continue
+                interval = self._rates[held.traits.name]
+                if interval is not None and not self._granted(delivery, interval, now):
+                    limited.setdefault(held.traits.name, []).append(held)
+                    continue
+            alone = held.alone
+            ready.append(held)
+        for name, waiting in limited.items():
+            ready += await self._slots(name, waiting)
+        self._deal(ready)
+
+    def begun(self, held: Held, settled: bool) -> None:
+        """The broker has answered ``Begin``: the message may run now, once; or it is no longer ours."""
+        self._beginning = None
+        if settled and not self.closed:
+            self.hand.put([held])
+        elif settled:
+            self._back(held)
+
+    def stage(self) -> None:
+        """Mark the next acknowledge-early message as begun: at most one of them is ahead of the lane."""
+        if self._staged and self._beginning is None and not self.hand.unstarted:
+            self._beginning = held = self._staged.popleft()
+            self.out.append(Finished(held, Settlement(held.ticket, Begin()), last=False))
+
+    def hand_back(self) -> int:
+        """Give back to the front of its queue all that has not started, and say how many."""
+        count = 0
+        while (held := self.hand.take_back()) is not None:
+            self._back(held)
+            count += 1
+        while self._staged:
+            self._back(self._staged.pop())
+            count += 1
+        return count
+
+    def keep_only(self, kept: frozenset[Ticket]) -> None:
+        """Forget the tickets that are no longer ours, and what of them has not started."""
+        self.tickets = {ticket: held for ticket, held in self.tickets.items() if ticket in kept}
+        mine: list[Held] = []
+        while (held := self.hand.take_back()) is not None:
+            if held.ticket in kept:
+                mine.append(held)
+        self._staged = deque(held for held in self._staged if held.ticket in kept)
+        self.hand.put(mine[::-1])
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _held(self, delivery: Delivery) -> Held:
+        message = delivery.message
+        if message is not None and not message.headers.task:
+            message = self._upgrade(delivery, message)
+        traits = self.traits(message.headers.task) if message is not None else None
+        alone = delivery.losses > 0 or (traits is not None and self.ahead.starves(traits.name))
+        return Held(delivery, traits, alone)
+
+    def _upgrade(self, delivery: Delivery, message: Message) -> Message | None:
+        """Protocol 1 keeps everything in its body. Only content that is accepted is looked into."""
+        try:
+            delivery.message = upgrade(message, self._accept)
+        except (Undecodable, ContentDisallowed) as error:
+            delivery.undecodable = port.Undecodable(str(error), message.body)
+            delivery.message = None
+        return delivery.message
+
+    def _granted(self, delivery: Delivery, interval: float, now: float) -> bool:
+        granted = delivery.granted
+        return granted is not None and now <= granted + max(interval, SLOT_GRACE)
+
+    async def _slots(self, name: str, waiting: list[Held]) -> list[Held]:
+        """Ask for start times; those that are not due yet wait in the broker until exactly then."""
+        interval = self._rates[name] or 0.0
+        starts = await self._limits.slots(self._rate_prefix + name, interval, len(waiting))
+        now, ready = self._clock.now(), []
+        for held, start in zip(waiting, starts, strict=True):
+            if start <= now + SOON:
+                ready.append(held)
+            else:
+                self._settle(held, Park(start, "rate"))
+        return ready
+
+    def _deal(self, ready: list[Held]) -> None:
+        early = [held for held in ready if held.traits is not None and not held.traits.acks_late]
+        if early:
+            self._staged.extend(early)
+            ready = [held for held in ready if held.traits is None or held.traits.acks_late]
+        if ready:
+            self.hand.put(ready)
+
+    def _last(self) -> Held | None:
+        try:
+            return self.hand.unstarted[-1]
+        except IndexError:
+            return self._staged[-1] if self._staged else self._beginning
+
+    def _back(self, held: Held) -> None:
+        self._settle(held, Release(front=True))
+
+    def _settle(self, held: Held, disposition: Park | Release) -> None:
+        self.out.append(Finished(held, Settlement(held.ticket, disposition)))
+
+
+def _interval(rate: object) -> float | None:
+    return parse_rate(rate)  # type: ignore[arg-type]
+
+
+def _timestamp(text: str) -> float:
+    """ISO 8601 as wall seconds; without an offset it means UTC. What is no time is due at once."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        logger.warning("An ETA is not ISO 8601 and is ignored: %r", text)
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,335 @@
+"""The I/O thread of a process: an asyncio loop that claims, settles and publishes. Never runs user code.
+
+One turn is one exchange with the broker: settle whatever finished since the last one (group commit), and claim more
+in the same round trip. It sleeps only when there is nothing to settle and nothing to claim.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from umbel.app.application import Umbel
+
+from umbel.app.execution import failure_record, one_line
+from umbel.broker.base import Consumer
+from umbel.core.delivery import (
+    Ack,
+    Begin,
+    Bury,
+    ConsumerId,
+    Gone,
+    Outgoing,
+    Receipt,
+    Refused,
+    Release,
+    Revocation,
+    Settlement,
+    Turn,
+    Verdict,
+    Want,
+)
+from umbel.core.errors import BackendStoreError, OperationalError
+from umbel.core.record import Record
+from umbel.worker.board import Board
+from umbel.worker.hand import Finished, Hand
+from umbel.worker.intake import Intake
+from umbel.worker.plan import Plan
+from umbel.worker.readahead import ReadAhead
+
+logger = logging.getLogger("umbel.worker")
+TICK = 0.05
+"""Seconds between two looks at a busy lane."""
+STARVED = 0.1
+"""Seconds that a timer may be late before the running task is blamed for it."""
+
+
+class IoThread:
+    """Owns the loop, the consumer and the producer of one process."""
+
+    def __init__(self, app: Umbel, plan: Plan, hand: Hand, ahead: ReadAhead, consumer: ConsumerId) -> None:
+        self.app = app
+        self.plan = plan
+        self.hand = hand
+        self.loop: asyncio.AbstractEventLoop
+        self.revoked: dict[str, Revocation] = {}
+        self.on_ready: Callable[[], None] = lambda: None
+        self.failure: BaseException | None = None
+        self._clock = app.clock
+        self._ahead = ahead
+        self._board: Board = hand.board
+        self._id = consumer
+        self._store = app.store
+        self._thread = threading.Thread(target=self._main, name="umbel-io", daemon=True)
+        self._looping = threading.Event()
+        self._queues = plan.queues
+        self._batch: list[Finished] = []
+        self._drained = False
+        self._stopping = False
+        self._orphaned_until: float | None = None
+        self._revocations = 0
+        self._renew_at = 0.0
+
+    # From other threads -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start, and return when the loop runs."""
+        self._thread.start()
+        self._looping.wait()
+
+    def join(self) -> None:
+        """Wait for the end. Raises what ended the thread, if that was not a stop."""
+        self._thread.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self) -> None:
+        """Claim no more, hand back what has not started, end after what runs. Safe to repeat."""
+        self.loop.call_soon_threadsafe(self._stop)
+
+    def orphaned(self) -> None:
+        """The supervisor is gone: stop, and leave in time, whatever runs."""
+        self.loop.call_soon_threadsafe(self._orphan)
+
+    async def publish(self, messages: Sequence[Outgoing], deadline: float) -> list[Receipt]:
+        """Publish for the lane. On this loop."""
+        return await self._producer.publish(messages, deadline=deadline)
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Write to the store for the lane. On this loop."""
+        if self._store is not None:
+            await self._store.write(records)
+
+    # The thread ---------------------------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # noqa: BLE001  join() raises it in the main thread
+            self.failure = error
+            self._looping.set()
+        finally:
+            self.hand.close()
+
+    async def _run(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self.hand.wake_io = lambda: self.loop.call_soon_threadsafe(self._wake.set)
+        broker = self.app.broker
+        self._producer = broker.producer()
+        self._consumer: Consumer = broker.consumer(self._id, node=self.plan.nodename, queues=self._queues)
+        self._keeper = broker.keeper(self._consumer)
+        self._intake = Intake(self.app, self.hand, self._ahead, self._keeper, node=self.plan.nodename)
+        self._clocked = broker.features.liveness == "clock"
+        self._looping.set()
+        try:
+            await self._connect()
+            self.on_ready()
+            await self._turns()
+            await self._consumer.close()
+        finally:
+            await self._producer.close()
+            await self._keeper.close()
+            if self._store is not None:
+                await self._store.close()
+
+    async def _turns(self) -> None:
+        while True:
+            self._show()
+            if self._intake.busy() or (self._stopping and self._intake.unstarted):
+                self._intake.hand_back()
+            if self._board.recalled():
+                await self._reconcile()
+            self._intake.stage()
+            self._collect()
+            room = 0 if self._stopping else self._intake.room()
+            if self._batch or (room and not self._drained) or self._clock.monotonic() > self._renew_at:
+                await self._turn(room)
+            elif self._stopping and not self._intake.tickets:
+                return
+            else:
+                await self._sleep(room)
+
+    def _collect(self) -> None:
+        batch, finished, out = self._batch, self.hand.finished, self._intake.out
+        while out:
+            batch.append(out.popleft())
+        while finished:
+            batch.append(finished.popleft())
+
+    # One exchange ---------------------------------------------------------------------------------------------------------
+
+    async def _turn(self, room: int) -> None:
+        batch, sent = self._batch, self._clock.monotonic()
+        try:
+            await self._write_first(batch)
+            turn = await self._consumer.exchange([one.settlement for one in batch], Want(self._queues, room))
+        except (OperationalError, BackendStoreError) as error:
+            logger.warning("The broker cannot be reached: %s", error)
+            await self._connect()
+            return
+        self._batch = []
+        self._renewed(sent)
+        self._queues = (*self._queues[1:], self._queues[0])
+        for one, verdict in zip(batch, turn.verdicts, strict=True):
+            self._answer(one, verdict)
+        if turn.lost:
+            await self._lost()
+            return
+        await self._claimed(turn, room)
+
+    async def _write_first(self, batch: list[Finished]) -> None:
+        """The fixed order of two servers: results, then follow-ups and what becomes of the message."""
+        records = [one.record for one in batch if one.record is not None]
+        if records and self._store is not None:
+            await self._store.write(records)
+            for one in batch:
+                one.record = None
+
+    async def _claimed(self, turn: Turn, room: int) -> None:
+        if turn.revocations != self._revocations:
+            self._revocations, self.revoked = await self._keeper.revoked()
+        if room:
+            self._drained = len(turn.deliveries) < room
+        if turn.deliveries:
+            await self._intake.sort(turn.deliveries)
+
+    def _answer(self, one: Finished, verdict: Verdict) -> None:
+        held = one.held
+        if isinstance(verdict, Refused):
+            self._refused(one, verdict.error)
+            return
+        gone = isinstance(verdict, Gone)
+        if one.last or gone:
+            self._intake.tickets.pop(held.ticket, None)
+        if gone and one.last:
+            message = held.delivery.message
+            what = f"{message.headers.task}[{message.headers.id}]" if message else "a message"
+            logger.warning("%s was taken over by another worker meanwhile: nothing of this run is stored", what)
+        if isinstance(one.settlement.disposition, Begin):
+            self._intake.begun(held, not gone)
+        if one.answer is not None:
+            one.answer(verdict)
+
+    def _refused(self, one: Finished, error: Exception) -> None:
+        """The broker cannot do this one, and a repeat will not help: it becomes a failure that says so."""
+        message = one.held.delivery.message
+        logger.error("A settlement was refused: %s", error)
+        if one.answer is not None:
+            one.answer(Refused(error))
+        if not one.last:
+            return
+        if isinstance(one.settlement.disposition, Ack | Release) and not one.settlement.ops:
+            self._intake.tickets.pop(one.held.ticket, None)
+            return
+        ops: tuple[object, ...] = ()
+        if message is not None and self._store is not None and one.settlement.ops:
+            told = BackendStoreError(f"the result was not stored: {error}")
+            ops = (self._store.compile(failure_record(message.headers.id, told, self._clock)),)
+        disposition = Bury("failed", one_line(error))
+        self._batch.append(Finished(one.held, Settlement(one.held.ticket, disposition, (), ops)))
+
+    # Connection and lease ---------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        """Open, and again after every loss of the connection, saying what is in hand."""
+        pause = 0.1
+        while True:
+            sent = self._clock.monotonic()
+            self._show()
+            holding = list(self._intake.tickets)
+            try:
+                kept = await self._consumer.open(lease=self.plan.lease, width=1, holding=holding)
+            except OperationalError as error:
+                if self._stopping and not self._intake.tickets:
+                    return
+                logger.warning("Trying to connect again in %.1f s: %s", pause, error)
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, 5.0)
+                continue
+            self._renewed(sent)
+            self._drained = False
+            if len(kept) < len(holding):
+                self._intake.keep_only(kept)
+            return
+
+    async def _lost(self) -> None:
+        """The lease lapsed, and somebody else may have what was in hand."""
+        logger.warning("This process lost its lease; what it held is with other workers now")
+        self._intake.keep_only(frozenset())
+        await self._connect()
+
+    async def _reconcile(self) -> None:
+        """The supervisor took back what has not started, because this thread could not. See what is left."""
+        kept = await self._consumer.renew(list(self._intake.tickets))
+        self._intake.keep_only(kept)
+        self._board.recall(on=False)
+        self.hand.open_gate()
+
+    def _renewed(self, sent: float) -> None:
+        self._renew_at = sent + self.plan.lease / 3
+        if self._clocked:
+            self.hand.lease_end = sent + self.plan.lease
+
+    # Waiting --------------------------------------------------------------------------------------------------------------
+
+    async def _sleep(self, room: int) -> None:
+        now = self._clock.monotonic()
+        timeout = max(0.0, min(self._renew_at - now, 1.0)) + 0.001
+        if self.hand.since:
+            timeout = min(timeout, TICK)
+        if self._orphaned_until is not None:
+            if now > self._orphaned_until:
+                os._exit(1)
+            timeout = min(timeout, TICK)
+        self._wake.clear()
+        self.hand.io_idle = True
+        if self.hand.finished or self._intake.out:
+            self.hand.io_idle = False
+            return
+        arrival = None
+        if room:
+            arrival = self.loop.create_task(self._consumer.wait(timeout))
+            arrival.add_done_callback(lambda _: self._wake.set())
+        timer = self.loop.call_later(timeout, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self.hand.io_idle = False
+        if arrival is not None:
+            await self._arrived(arrival)
+        self._blame(self._clock.monotonic() - now - timeout)
+
+    async def _arrived(self, arrival: asyncio.Task[None]) -> None:
+        if not arrival.done():
+            arrival.cancel()
+        try:
+            await arrival
+            self._drained = False
+        except asyncio.CancelledError:
+            pass
+        except OperationalError as error:
+            logger.warning("The broker cannot be reached: %s", error)
+            await self._connect()
+
+    def _blame(self, late: float) -> None:
+        running = self.hand.running
+        if late > STARVED and running is not None and running.traits is not None:
+            self._ahead.starved(running.traits.name)
+
+    def _show(self) -> None:
+        self._board.beat(self._clock.monotonic())
+        self._board.holds(self._intake.unstarted)
+
+    def _stop(self) -> None:
+        self._stopping = self._intake.closed = True
+        self._board.stopping()
+        self._wake.set()
+
+    def _orphan(self) -> None:
+        if self._orphaned_until is None:
+            grace = self.plan.shutdown_timeout
+            self._orphaned_until = self._clock.monotonic() + (grace if grace is not None else float("inf"))
+            self._stop()

@@ -1,0 +1,281 @@
+"""The user lane of ``prefork`` and ``solo``: the main thread, one task at a time. Runs user code, never does I/O.
+
+It decodes arguments, runs the pipeline of ``app.execution``, and turns the outcome into a settlement, because user
+code hides in serializers too. Everything leaves through the hand.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from inspect import iscoroutine
+from typing import Any
+
+from umbel.app.application import Umbel
+
+from umbel.app import signals
+from umbel.app.execution import Traits, execute, failure_record
+from umbel.app.request import Context
+from umbel.core import states
+from umbel.core.delivery import GONE, Delivery, Keep, Settled, Settlement, Verdict
+from umbel.core.errors import (
+    ContentDisallowed,
+    DecodeError,
+    InvalidTaskError,
+    NotRegistered,
+    TaskRevokedError,
+    Undecodable,
+)
+from umbel.core.message import Message
+from umbel.core.outcome import Outcome, Revoked, Unreadable, Unregistered
+from umbel.core.record import Record
+from umbel.core.settle import Policy, settle
+from umbel.wire import body
+from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.limits import SoftLimit
+from umbel.worker.plan import Plan
+from umbel.worker.readahead import ReadAhead
+
+logger = logging.getLogger("umbel.worker")
+
+
+class Lane:
+    """Runs what the hand holds until the hand is closed. The host of ``app.execution``."""
+
+    def __init__(self, app: Umbel, plan: Plan, hand: Hand, ahead: ReadAhead) -> None:
+        self.app = app
+        self.plan = plan
+        self.hand = hand
+        self.ahead = ahead
+        self.clock = app.clock
+        self.nodename = plan.nodename
+        self.revoked: Callable[[str], bool] = lambda id: False
+        self._board = hand.board
+        self._limit = SoftLimit()
+        self._soft = 0.0
+        self._pid = os.getpid()
+        self._accept = app.accept_content
+        self._store = app.store
+        self._shared = self._store is not None and app.broker.shares_server(self._store)
+        self._compile = self._store.compile if self._store is not None else None
+        self._held: Held
+        self._policy: Policy
+
+    def run(self) -> None:
+        """Run until the hand is closed and empty."""
+        hand = self.hand
+        try:
+            while (held := hand.take()) is not None:
+                if self.clock.monotonic() < hand.lease_end:
+                    self._one(held)
+        finally:
+            self._limit.close()
+
+    # One message ------------------------------------------------------------------------------------------------------
+
+    def _one(self, held: Held) -> None:
+        hand, traits, delivery = self.hand, held.traits, held.delivery
+        message = delivery.message
+        self._held = held
+        if message is None or traits is None:
+            self._policy = _default_policy(self.app)
+            self._settle(self._strange(delivery))
+            hand.flush()
+            return
+        headers = message.headers
+        self._policy = traits.policy_for(headers.ignore_result)
+        refusal = self._refusal(traits, message, delivery)
+        if refusal is not None:
+            self._settle(refusal)
+            hand.flush()
+            return
+        soft, hard = self._limits(traits, message)
+        name = traits.name
+        started = self.clock.monotonic()
+        if held.alone or not traits.acks_late or not self.ahead.is_quick(name):
+            hand.flush()
+        else:
+            hand.flush_if_late(started)
+        ticket = held.ticket
+        self._board.start(
+            0, ticket.generation, ticket.serial, started, soft, hard, traits.board_name, headers.id.encode()
+        )
+        hand.running = held
+        hand.since = started
+        try:
+            if not self._board.recalled():
+                self._settle(self._run(traits, message, delivery, soft))
+                self.ahead.ran(name, self.clock.monotonic() - started)
+            else:
+                hand.unstarted.appendleft(held)
+        finally:
+            self._board.end(0)
+            hand.since = 0.0
+            hand.running = None
+
+    def _run(self, traits: Traits, message: Message, delivery: Delivery, soft: float) -> Outcome:
+        try:
+            args, kwargs, embed = body.decode(message, self._accept)
+        except (ContentDisallowed, DecodeError, InvalidTaskError, Undecodable) as error:
+            return self._unreadable(message, error)
+        if embed.chain or embed.callbacks or embed.chord:
+            return self._unreadable(message, InvalidTaskError(_UNBUILT))
+        context = Context(
+            message,
+            embed,
+            args=args,
+            kwargs=kwargs,
+            hostname=self.nodename,
+            queue=delivery.queue,
+            redelivered=delivery.redelivered,
+            called_directly=False,
+        )
+        if signals.task_received.receivers:
+            signals.task_received.send(sender=self, request=context)
+        self._soft = soft
+        outcome = execute(traits, context, args, kwargs, self)
+        if os.getpid() != self._pid:
+            # The task forked, and its child came back here instead of ending: it must not settle anything.
+            os._exit(0)
+        return outcome
+
+    def _limits(self, traits: Traits, message: Message) -> tuple[float, float]:
+        hard, soft = message.headers.timelimit or (None, None)
+        soft = soft or traits.soft_time_limit or self.plan.soft_time_limit or 0.0
+        hard = hard or traits.time_limit or self.plan.time_limit or 0.0
+        return soft, hard
+
+    # What is not run ----------------------------------------------------------------------------------------------------
+
+    def _refusal(self, traits: Traits, message: Message, delivery: Delivery) -> Outcome | None:
+        """Why this one must not run, if so."""
+        headers = message.headers
+        if headers.expires is not None and self._has_expired(headers.expires):
+            return self._revoke(traits, message, delivery, "expired")
+        if self.revoked(headers.id):
+            return self._revoke(traits, message, delivery, "revoked")
+        return None
+
+    def _has_expired(self, text: str) -> bool:
+        try:
+            expires = datetime.fromisoformat(text)
+        except ValueError:
+            return False
+        if expires.tzinfo is None:
+            expires = expires.replace(tzinfo=UTC)
+        return expires.timestamp() < self.clock.now()
+
+    def _revoke(self, traits: Traits, message: Message, delivery: Delivery, why: Any) -> Outcome:
+        logger.info("Task %s[%s] is not run: %s", traits.name, message.headers.id, why)
+        if signals.task_revoked.receivers:
+            context = Context(message, hostname=self.nodename, queue=delivery.queue, called_directly=False)
+            signals.task_revoked.send(
+                sender=traits.task, request=context, terminated=False, signum=None, expired=why == "expired"
+            )
+        return Revoked(self._ended(message, TaskRevokedError(why), states.REVOKED), why)
+
+    def _strange(self, delivery: Delivery) -> Outcome:
+        """Not a message, or a task that is not known here."""
+        message, bytes_ = delivery.message, delivery.undecodable
+        if message is None:
+            reason = bytes_.reason if bytes_ else "empty"
+            logger.error("A message in queue %r cannot be decoded and is buried: %s", delivery.queue, reason)
+            self._rejected(message, reason)
+            return Unreadable("undecodable", reason)
+        name, now = message.headers.task, self.clock.now()
+        since = delivery.unknown_since or now
+        error = NotRegistered(name)
+        if delivery.unknown_since is None:
+            logger.warning(
+                "Task %r[%s] is not registered here. It goes back for workers that know it, for up to %g s; "
+                "if none should, import its module: --include or the `imports` setting.",
+                name,
+                message.headers.id,
+                self.app.conf.task_unknown_grace,
+            )
+        if signals.task_unknown.receivers:
+            signals.task_unknown.send(sender=self, message=message, exc=error, name=name, id=message.headers.id)
+        return Unregistered(self._ended(message, error), name, since, now)
+
+    def _unreadable(self, message: Message, error: Exception) -> Outcome:
+        name, id = message.headers.task, message.headers.id
+        logger.error("Task %s[%s] is buried: %s", name, id, error)
+        self._rejected(message, error)
+        reason = "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError)) else "undecodable"
+        return Unreadable(reason, str(error), self._ended(message, error) if self._store is not None else None)
+
+    def _rejected(self, message: Message | None, why: object) -> None:
+        if signals.task_rejected.receivers:
+            signals.task_rejected.send(sender=self, message=message, exc=why)
+
+    def _ended(self, message: Message, error: Exception, state: str = states.FAILURE) -> Record:
+        return failure_record(message.headers.id, error, self.clock, state=state)
+
+    # Outcome to settlement --------------------------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome) -> None:
+        held = self._held
+        decision = settle(outcome, self._policy, held.delivery.losses)
+        record = decision.record if self._compile is not None else None
+        ops: tuple[Any, ...] = ()
+        if record is not None and self._shared and self._compile is not None:
+            ops, record = (self._compile(record),), None
+        settlement = Settlement(held.ticket, decision.disposition, decision.publish, ops)
+        self.hand.finished.append(Finished(held, settlement, record))
+
+    def _keep(self, record: Record | None, answer: Callable[[Verdict], None] | None) -> None:
+        """Store a record now and go on with the task."""
+        ops: tuple[Any, ...] = ()
+        if record is not None and self._shared and self._compile is not None:
+            ops, record = (self._compile(record),), None
+        settlement = Settlement(self._held.ticket, Keep(), (), ops)
+        self.hand.finished.append(Finished(self._held, settlement, record, last=False, answer=answer))
+
+    # Host of app.execution --------------------------------------------------------------------------------------------
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call user code under its soft limit, and a coroutine to its end."""
+        if self._soft:
+            return self._limit.call(self._plain, (function, args, kwargs), {}, self._soft)
+        value = function(*args, **kwargs)
+        return self._limit.run(value) if iscoroutine(value) else value
+
+    def _plain(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return self._limit.run(value) if iscoroutine(value) else value
+
+    def started(self, record: Record) -> None:
+        """Store that the task has started, in its turn."""
+        self._keep(record, None)
+        self.hand.flush()
+
+    def show(self, outcome: Outcome) -> bool:
+        """Store the record and wait until it is visible. The message stays claimed until the hooks have run."""
+        record = settle(outcome, self._policy, self._held.delivery.losses).record
+        if record is None or self._compile is None:
+            return True
+        answered, verdicts = threading.Event(), [GONE]
+
+        def answer(verdict: Verdict) -> None:
+            verdicts[0] = verdict
+            answered.set()
+
+        self._keep(record, answer)
+        self.hand.flush()
+        answered.wait()
+        return isinstance(verdicts[0], Settled)
+
+
+_UNBUILT = "its message carries callbacks, a chain or a chord, which this version of Umbel cannot continue"
+
+
+def _default_policy(app: Umbel) -> Policy:
+    conf = app.conf
+    stored = app.store is not None
+    return Policy(
+        store_result=stored,
+        store_errors=stored,
+        max_deliveries=conf.task_max_deliveries,
+        unknown_grace=conf.task_unknown_grace,
+    )

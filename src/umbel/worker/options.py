@@ -1,0 +1,21 @@
+"""What the command line may say about a worker. Data only; None means: as the settings have it."""
+
+import msgspec
+
+
+class WorkerOptions(msgspec.Struct, kw_only=True):
+    """Options of one worker. Limits are in seconds."""
+
+    pool: str | None = None
+    concurrency: int | None = None
+    queues: tuple[str, ...] | None = None
+    exclude_queues: tuple[str, ...] = ()
+    hostname: str | None = None
+    loglevel: str | None = None
+    log_format: str = "text"
+    prefetch_multiplier: int | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+    purge: bool = False
+    include: tuple[str, ...] = ()
+    color: bool | None = None

@@ -1,0 +1,114 @@
+"""The plan of one worker: its options and the settings, resolved once. Handed to every process as data."""
+
+import os
+import re
+import socket
+import sys
+
+import msgspec
+from umbel.app.application import Umbel
+
+from umbel.core.errors import ImproperlyConfigured
+from umbel.worker.options import WorkerOptions
+
+POOLS = ("prefork", "solo")
+_LATER = ("threads", "asyncio", "gevent", "eventlet", "processes", "custom")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a worker's parts need to know. Times in seconds."""
+
+    nodename: str
+    pool: str
+    processes: int
+    queues: tuple[str, ...]
+    lease: float
+    shutdown_timeout: float | None
+    stuck_timeout: float | None
+    cap: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
+    start_method: str
+    loglevel: str
+    log_format: str
+    color: bool | None
+    purge: bool
+    app_at: str | None
+    include: tuple[str, ...]
+
+
+def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
+    """Resolve. Raises ``ImproperlyConfigured`` for what cannot be."""
+    conf = app.conf
+    pool = options.pool or conf.worker_pool or "prefork"
+    if pool not in POOLS:
+        known = "is not built yet" if pool in _LATER else "is not known"
+        raise ImproperlyConfigured(f"The pool {pool!r} {known}. Use --pool prefork or --pool solo.")
+    concurrency = options.concurrency if options.concurrency is not None else conf.worker_concurrency
+    processes = int(concurrency) if concurrency is not None else usable_cpus()
+    if processes < 1:
+        raise ImproperlyConfigured(f"--concurrency must be at least 1, not {processes}.")
+    multiplier = options.prefetch_multiplier
+    if multiplier is None:
+        multiplier = conf.worker_prefetch_multiplier
+    return Plan(
+        nodename=nodename(options.hostname),
+        pool=pool,
+        processes=1 if pool == "solo" else processes,
+        queues=chosen_queues(app, options),
+        lease=conf.worker_lease,
+        shutdown_timeout=conf.worker_shutdown_timeout,
+        stuck_timeout=conf.worker_stuck_timeout,
+        cap=int(multiplier) if multiplier else None,
+        time_limit=options.time_limit,
+        soft_time_limit=options.soft_time_limit,
+        start_method="forkserver",
+        loglevel=(options.loglevel or "WARNING").upper(),
+        log_format=options.log_format,
+        color=options.color,
+        purge=options.purge,
+        app_at=_where(app),
+        include=options.include,
+    )
+
+
+def chosen_queues(app: Umbel, options: WorkerOptions) -> tuple[str, ...]:
+    """``-Q``, or all that the app declares, without ``-X``."""
+    names = options.queues or tuple(app.queues_by_name)
+    queues = tuple(name for name in dict.fromkeys(names) if name not in options.exclude_queues)
+    if not queues:
+        raise ImproperlyConfigured("No queue is left to read: -X excludes all of them. Name some with -Q.")
+    return queues
+
+
+def _where(app: Umbel) -> str | None:
+    """``module:attribute`` under which another interpreter finds the application."""
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and module is not None:
+            for attribute, value in list(vars(module).items()):
+                if value is app:
+                    return f"{name}:{attribute}"
+    return None
+
+
+def nodename(given: str | None) -> str:
+    """Celery's ``celery@%h``: %h full host name, %n its first part, %d the rest."""
+    host = socket.gethostname()
+    name, _, domain = host.partition(".")
+    text = given or "celery@%h"
+    parts = {"%h": host, "%n": name, "%d": domain, "%%": "%"}
+    text = re.sub(r"%[hnd%]", lambda match: parts[match.group()], text)
+    return text if "@" in text else f"{text}@{host}"
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use: its affinity, and the cgroup's quota where there is one."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:  # noqa: PTH123  not a path of ours
+            quota, period = file.read().split()
+        if quota != "max":
+            cpus = min(cpus, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return max(1, cpus)

@@ -1,0 +1,58 @@
+"""How much unstarted work a process may hold: as much as it expects to finish soon. Pure arithmetic.
+
+Both threads use it: the lane adds what tasks took, the I/O thread asks how many to claim. All writes are single
+assignments, so neither needs a lock.
+"""
+
+AHEAD = 0.020
+"""Seconds of unstarted work that a process may hold."""
+BUSY = 0.100
+"""Seconds after which a lane that runs one task gives back what it has not started."""
+MOST = 256
+"""Messages that one claim may take."""
+QUICK = 0.002
+"""Seconds below which a task is settled together with its neighbours."""
+_WEIGHT = 0.2
+
+
+class ReadAhead:
+    """Moving averages of run times, per task name and over all. ``cap``: the explicit prefetch limit, None is none."""
+
+    def __init__(self, cap: int | None) -> None:
+        self.cap = cap
+        self._by_name: dict[str, float] = {}
+        self._overall: float | None = None
+        self._starves: set[str] = set()
+
+    def ran(self, name: str, seconds: float) -> None:
+        """A task of this name took so long."""
+        known = self._by_name.get(name)
+        self._by_name[name] = seconds if known is None else known + _WEIGHT * (seconds - known)
+        overall = self._overall
+        self._overall = seconds if overall is None else overall + _WEIGHT * (seconds - overall)
+
+    def starved(self, name: str) -> None:
+        """While a task of this name ran, the I/O thread could not: nothing is held beside it from now on."""
+        self._starves.add(name)
+
+    def starves(self, name: str) -> bool:
+        """Whether tasks of this name were seen to starve the I/O thread."""
+        return name in self._starves
+
+    def is_quick(self, name: str) -> bool:
+        """Whether a task of this name is expected to be over at once. Unknown names are not."""
+        known = self._by_name.get(name)
+        return known is not None and known < QUICK
+
+    def allowance(self) -> int:
+        """How many unstarted messages to hold now."""
+        average = self._overall
+        most = 1 if average is None else max(1, min(MOST, int(AHEAD / max(average, 1e-6))))
+        return most if self.cap is None else min(most, self.cap)
+
+    def room(self, unstarted: int, busy_for: float) -> int:
+        """How many to claim. None while the lane has been busy for long, and rather many at once than one by one."""
+        allowance = self.allowance()
+        if busy_for > BUSY or unstarted > allowance // 2:
+            return 0
+        return allowance - unstarted

@@ -1,0 +1,215 @@
+"""The rescuer: settles what the dead held. Decides by ``core.settle``; runs no user code on the loop.
+
+A process of this worker that died is settled at once, with what its board shows; what others have left behind is
+adopted when their claims have lapsed, with what the claims show.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from umbel.app.application import Umbel
+
+from umbel.app import signals
+from umbel.app.execution import ExceptionInfo, Traits, failure_record
+from umbel.app.request import Context
+from umbel.broker.base import Admin, Consumer
+from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Release, Settlement, Want
+from umbel.core.errors import BackendStoreError, OperationalError, TimeLimitExceeded, WorkerLostError
+from umbel.core.outcome import Failure, Lost, Outcome, Unreadable
+from umbel.core.settle import Decision, Policy, settle
+from umbel.runtime.children import signal_name
+from umbel.worker.board import Slot
+from umbel.worker.plan import Plan
+from umbel.worker.seat import Killing
+
+logger = logging.getLogger("umbel.worker")
+BATCH = 64
+
+
+class Death:
+    """How a process of this worker ended, and what its board showed then."""
+
+    def __init__(
+        self,
+        pid: int,
+        number: int | None,
+        exitcode: int | None,
+        slots: list[Slot],
+        stopping: bool,
+        killing: Killing | None,
+    ) -> None:
+        self.pid = pid
+        self.signal = number
+        self.exitcode = exitcode
+        self.slots = [slot for slot in slots if slot.running or slot.torn]
+        self.stopping = stopping or (killing is not None and killing.why == "shutdown")
+        self.killing = killing
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {signal_name(self.signal)}"
+        if self.exitcode is not None:
+            return f"ended with exit code {self.exitcode}"
+        return "ended"
+
+    def ran(self, one: Adopted) -> bool:
+        """Whether the board showed this message as running. A torn slot may have been anything that stood in line."""
+        return any(slot.serial == one.serial or (slot.torn and one.rank < one.width) for slot in self.slots)
+
+
+class Rescuer:
+    """Adopts under the supervisor's own tickets and settles."""
+
+    def __init__(self, app: Umbel, plan: Plan, consumer: Consumer, keeper: Admin) -> None:
+        self._app = app
+        self._plan = plan
+        self._consumer = consumer
+        self._keeper = keeper
+        self._clock = app.clock
+        self._store = app.store
+        self._traits: dict[str, Traits] = {}
+        self._lock = asyncio.Lock()
+
+    async def settle_for(self, consumer: ConsumerId, death: Death) -> int:
+        """Settle everything that a process of ours held. Raises ``OperationalError`` when the broker is away."""
+        return await self._all(consumer, lambda one: self._of_ours(one, death))
+
+    async def rescue(self) -> int:
+        """Settle what lapsed consumers elsewhere have left."""
+        return await self._all(None, self._of_others)
+
+    async def _all(self, consumer: ConsumerId | None, judge: Callable[[Adopted], Outcome]) -> int:
+        count = 0
+        async with self._lock:
+            while adopted := await self._keeper.adopt(consumer, BATCH):
+                count += len(adopted)
+                await self._settle([(one, judge(one)) for one in adopted])
+        return count
+
+    async def _settle(self, judged: Iterable[tuple[Adopted, Outcome]]) -> None:
+        settlements, records, decided = [], [], []
+        for one, outcome in judged:
+            decision = settle(outcome, self._policy(one), one.delivery.losses)
+            ops = ()
+            if decision.record is not None and self._store is not None:
+                if self._app.broker.shares_server(self._store):
+                    ops = (self._store.compile(decision.record),)
+                else:
+                    records.append(decision.record)
+            settlements.append(Settlement(one.delivery.ticket, decision.disposition, decision.publish, ops))
+            decided.append((one, outcome, decision))
+        if records and self._store is not None:
+            await self._store.write(records)
+        await self._consumer.exchange(settlements, Want((), 0))
+        for one, outcome, decision in decided:
+            self._tell(one, outcome, decision)
+
+    # Judging -----------------------------------------------------------------------------------------------------------
+
+    def _of_ours(self, one: Adopted, death: Death) -> Outcome:
+        message = one.delivery.message
+        if message is None:
+            return Unreadable("undecodable", one.delivery.undecodable.reason if one.delivery.undecodable else "")
+        ran, killing = death.ran(one), death.killing
+        if killing is not None and killing.why == "hard" and killing.slot is not None:
+            if ran and killing.slot.serial == one.serial:
+                return self._timed_out(one, killing.slot, death)
+            if not ran:
+                return self._lost(one, str(death), started=False)
+        outcome = self._lost(one, str(death), started=ran, pid=death.pid, number=death.signal, code=death.exitcode)
+        outcome.stopping = death.stopping or one.stopping
+        # A mark alone says only that the lane could have started it: the board knows better.
+        outcome.begun = one.begun and ran
+        return outcome
+
+    def _of_others(self, one: Adopted) -> Outcome:
+        if one.delivery.message is None:
+            return Unreadable("undecodable", one.delivery.undecodable.reason if one.delivery.undecodable else "")
+        outcome = self._lost(one, f"its worker {one.node} was lost", started=one.rank < one.width, pid=one.pid)
+        outcome.stopping = one.stopping
+        outcome.begun = one.begun
+        return outcome
+
+    def _lost(
+        self,
+        one: Adopted,
+        why: str,
+        *,
+        started: bool,
+        pid: int | None = None,
+        number: int | None = None,
+        code: int | None = None,
+    ) -> Lost:
+        id = one.delivery.message.headers.id if one.delivery.message else ""
+        record = failure_record(id, WorkerLostError(f"Worker process {pid or one.pid} was lost: {why}"), self._clock)
+        return Lost(record, Loss(self._clock.now(), one.node, pid, number, code, why), started)
+
+    def _timed_out(self, one: Adopted, slot: Slot, death: Death) -> Failure:
+        error = TimeLimitExceeded(slot.hard)
+        id = one.delivery.message.headers.id if one.delivery.message else ""
+        loss = Loss(self._clock.now(), one.node, death.pid, death.signal, None, "hard time limit")
+        return Failure(failure_record(id, error, self._clock), str(error), kind="timeout", loss=loss)
+
+    def _policy(self, one: Adopted) -> Policy:
+        message = one.delivery.message
+        task = self._app.tasks.get(message.headers.task) if message else None
+        if task is None or message is None:
+            stored = self._store is not None
+            return Policy(store_result=stored, store_errors=stored, max_deliveries=self._app.conf.task_max_deliveries)
+        traits = self._traits.get(task.name)
+        if traits is None:
+            traits = self._traits[task.name] = Traits(task)
+        return traits.policy_for(message.headers.ignore_result)
+
+    # Telling -------------------------------------------------------------------------------------------------------------
+
+    def _tell(self, one: Adopted, outcome: Outcome, decision: Decision) -> None:
+        message = one.delivery.message
+        if message is None or (isinstance(outcome, Lost) and not outcome.started and not outcome.begun):
+            return
+        what = f"{message.headers.task}[{message.headers.id}]"
+        if isinstance(outcome, Failure):
+            logger.error("Task %s was ended: %s", what, outcome.detail)
+        elif isinstance(outcome, Lost):
+            process = f"Process {outcome.loss.pid}" if outcome.loss.pid else "A process"
+            logger.error("%s was lost while it ran %s: %s", process, what, outcome.loss.why)
+            self._tell_what_follows(what, one, decision)
+        if isinstance(decision.disposition, Release) or decision.record is None:
+            return
+        asyncio.get_running_loop().run_in_executor(None, self._announce, one, outcome)
+
+    def _tell_what_follows(self, what: str, one: Adopted, decision: Decision) -> None:
+        disposition, most = decision.disposition, self._app.conf.task_max_deliveries
+        if isinstance(disposition, Release):
+            counted = f" (loss {one.delivery.losses + 1} of {most})" if disposition.loss and most else ""
+            logger.warning("Task %s runs again%s", what, counted)
+        elif isinstance(disposition, Bury):
+            logger.error("Task %s is not run again: it is a dead letter (umbel dead show %s)", what, _id(one))
+        else:
+            logger.error("Task %s is not run again", what)
+
+    def _announce(self, one: Adopted, outcome: Outcome) -> None:
+        """User code hears of a failure that happened outside of it. On a thread of its own."""
+        message = one.delivery.message
+        task = self._app.tasks.get(message.headers.task) if message else None
+        if task is None or not isinstance(outcome, Failure | Lost):
+            return
+        error: Exception = WorkerLostError(outcome.loss.why) if isinstance(outcome, Lost) else TimeLimitExceeded(0)
+        context = Context(message, hostname=self._plan.nodename, called_directly=False, args=(), kwargs={})
+        einfo = ExceptionInfo(error, None)
+        try:
+            task.on_failure(error, context.id, (), {}, einfo)
+        except Exception:
+            logger.exception("Task %s[%s] on_failure handler raised", task.name, context.id)
+        signals.task_failure.send(
+            sender=task, task_id=context.id, exception=error, args=(), kwargs={}, traceback=None, einfo=einfo
+        )
+
+
+def _id(one: Adopted) -> str:
+    return one.delivery.message.headers.id if one.delivery.message else ""
+
+
+AWAY = (OperationalError, BackendStoreError)
+"""What means that the broker or the store cannot be reached now."""

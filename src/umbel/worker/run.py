@@ -1,0 +1,51 @@
+"""From an application and options to a worker that runs, and its exit status. Who owns whom, on one page."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from umbel.app.application import Umbel
+
+from umbel.app import signals
+from umbel.worker.banner import Banner, make_banner
+from umbel.worker.log import name_process, set_up
+from umbel.worker.options import WorkerOptions
+from umbel.worker.plan import Plan, make_plan
+from umbel.worker.solo import run_solo
+from umbel.worker.starter import make_starter
+from umbel.worker.supervisor import Supervisor
+
+logger = logging.getLogger("umbel.worker")
+
+
+def run(app: Umbel, options: WorkerOptions, *, on_banner: Callable[[Banner], None]) -> int:
+    """Be a worker until told to stop; returns the exit status.
+
+    Raises ``ImproperlyConfigured`` for options that cannot be, before anything has started.
+    """
+    plan = prepare(app, options)
+    on_banner(make_banner(app, plan))
+    status = run_solo(app, plan) if plan.pool == "solo" else _run_prefork(app, plan)
+    signals.worker_shutdown.send(sender=app)
+    return status
+
+
+def prepare(app: Umbel, options: WorkerOptions) -> Plan:
+    """Everything before the first process: logging, the application's modules, the settings fixed, the signals."""
+    set_up((options.loglevel or "WARNING").upper(), options.log_format)
+    name_process("Supervisor")
+    app.load(options.include)
+    plan = make_plan(app, options)
+    signals.celeryd_init.send(sender=plan.nodename, instance=app, conf=app.conf, options=options)
+    signals.celeryd_after_setup.send(sender=plan.nodename, instance=app, conf=app.conf)
+    signals.worker_init.send(sender=app)
+    app.conf.freeze()
+    return plan
+
+
+def _run_prefork(app: Umbel, plan: Plan) -> int:
+    starter = make_starter(app, logger.warning)
+    try:
+        return asyncio.run(Supervisor(app, plan, starter).run())
+    finally:
+        starter.close()

@@ -1,0 +1,293 @@
+"""How processes come to be: a fork server with the application in it, or, where that is unsafe, a new interpreter.
+
+The fork server is forked from the worker before it has a thread or a loop, with the application imported: a clean
+parent, and its pages are shared. If importing the application left a thread or a socket behind, a fork would copy half
+of them; then every process is a new interpreter that imports the application itself.
+"""
+
+import array
+import asyncio
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from umbel.app.application import Umbel
+
+from umbel.runtime import children
+from umbel.worker import process
+from umbel.worker.process import Birth
+
+logger = logging.getLogger("umbel.worker")
+
+
+class StartFailed(Exception):
+    """A process could not be started."""
+
+
+class Child:
+    """A process of this worker, from outside. ``status`` is its wait status once it has ended."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self.pid = pid
+        self.line = line
+        self.status: int | None = None
+        self.ended = asyncio.Event()
+        self._pidfd = children.open_pidfd(pid)
+        if self._pidfd is not None:
+            asyncio.get_running_loop().add_reader(self._pidfd, self._dead)
+        else:
+            self.ended.set()
+
+    def _dead(self) -> None:
+        self._forget()
+        self.ended.set()
+
+    def _forget(self) -> None:
+        if self._pidfd is not None:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        try:
+            self.line.send(b"stop\n")
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Free what belongs to it here."""
+        self._forget()
+        self.line.close()
+
+
+class Starter(Protocol):
+    """Starts processes and knows how they ended."""
+
+    async def start(self, birth: Birth) -> Child:
+        """Start one. Raises ``StartFailed``."""
+
+    async def status(self, child: Child) -> int | None:
+        """The wait status of a child that has ended; None if nobody knows."""
+
+    def close(self) -> None:
+        """Start no more."""
+
+
+# The fork server ------------------------------------------------------------------------------------------------------
+
+_PID = msgspec.json.Decoder(dict[str, int])
+
+
+class ForkServer:
+    """The worker's side of it. Must be made before the worker has threads or a loop."""
+
+    def __init__(self, app: Umbel) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            status = 1
+            try:
+                status = _serve(app, theirs)
+            finally:
+                os._exit(status)
+        theirs.close()
+        self.pid = pid
+        self._socket = ours
+        self._statuses: dict[int, int] = {}
+
+    async def start(self, birth: Birth) -> Child:
+        """Have it fork one."""
+        line, theirs = socket.socketpair()
+        try:
+            _send(self._socket, msgspec.json.encode(birth), theirs.fileno())
+            answer = await self._answer("pid")
+        except OSError as error:
+            line.close()
+            raise StartFailed("the fork server is gone") from error
+        finally:
+            theirs.close()
+        return Child(answer, line)
+
+    async def status(self, child: Child) -> int | None:
+        """Ask it, as it is the parent; if it is gone itself, the child was ours to wait for."""
+        try:
+            self._socket.send(msgspec.json.encode({"wait": child.pid}))
+            status = await self._answer("status")
+        except OSError:
+            return _wait(child.pid)
+        return status if status >= 0 else _wait(child.pid)
+
+    async def _answer(self, key: str) -> int:
+        """One datagram. The fork server answers at once; a second is for a machine that swaps."""
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(self._socket, lambda: readable.done() or readable.set_result(None))
+        try:
+            await asyncio.wait_for(readable, 10)
+        except TimeoutError as error:
+            raise OSError("no answer") from error
+        finally:
+            loop.remove_reader(self._socket)
+        data = self._socket.recv(4096)
+        if not data:
+            raise OSError("closed")
+        return _PID.decode(data)[key]
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+        _wait(self.pid)
+
+
+def _serve(app: Umbel, requests: socket.socket) -> int:
+    """The fork server itself: one thread, no sockets but this one, and nothing in it ever runs a task."""
+    os.setpgid(0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+    statuses: dict[int, int] = {}
+    while True:
+        select.select([requests], [], [], 1.0)
+        _reap(statuses)
+        try:
+            data, fds = _receive(requests)
+        except BlockingIOError:
+            continue
+        if not data:
+            return 0
+        if not fds:
+            pid = msgspec.json.decode(data)["wait"]
+            requests.send(msgspec.json.encode({"status": _status_of(pid, statuses)}))
+            continue
+        pid = os.fork()
+        if pid == 0:
+            requests.close()
+            _be_process(app, data, fds[0])
+        os.close(fds[0])
+        requests.send(msgspec.json.encode({"pid": pid}))
+
+
+def _be_process(app: Umbel, data: bytes, fd: int) -> None:
+    status = 1
+    try:
+        birth = msgspec.json.decode(data, type=Birth)
+        status = process.main(app, birth, socket.socket(fileno=fd))
+    except BaseException:
+        logger.exception("A process could not start")
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _reap(statuses: dict[int, int]) -> None:
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            statuses[ended[0]] = ended[1]
+    except ChildProcessError:
+        pass
+
+
+def _status_of(pid: int, statuses: dict[int, int]) -> int:
+    if pid not in statuses:
+        try:
+            statuses[pid] = os.waitpid(pid, 0)[1]
+        except ChildProcessError:
+            return -1
+    return statuses.pop(pid)
+
+
+def _send(channel: socket.socket, data: bytes, fd: int) -> None:
+    channel.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+
+
+def _receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+    data, ancillary, _, _ = channel.recvmsg(65536, socket.CMSG_LEN(array.array("i", [0]).itemsize), socket.MSG_DONTWAIT)
+    fds = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content)
+    return data, list(fds)
+
+
+# A new interpreter ----------------------------------------------------------------------------------------------------
+
+
+class Spawner:
+    """Starts a new interpreter for each process, which imports the application itself."""
+
+    async def start(self, birth: Birth) -> Child:
+        """Start one."""
+        if not birth.plan.app_at:
+            raise StartFailed("the application is in no module from which a new interpreter could import it")
+        line, theirs = socket.socketpair()
+        command = [
+            sys.executable,
+            "-m",
+            "umbel.worker.spawned",
+            str(theirs.fileno()),
+            msgspec.json.encode(birth).decode(),
+        ]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        try:
+            started = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
+        except OSError as error:
+            line.close()
+            raise StartFailed(str(error)) from error
+        finally:
+            theirs.close()
+        started.returncode = 0  # we wait for it ourselves
+        return Child(started.pid, line)
+
+    async def status(self, child: Child) -> int | None:
+        """It is our own child."""
+        return _wait(child.pid)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _wait(pid: int) -> int | None:
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return None
+
+
+def _threads() -> list[str]:
+    """Other threads, with the module whose code they run where Python knows it."""
+    known = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    named = [f"{thread.name} of {getattr(thread, '_target', None).__module__}" for thread in known if _target(thread)]
+    return named or children.other_threads()
+
+
+def _target(thread: threading.Thread) -> bool:
+    return hasattr(getattr(thread, "_target", None), "__module__")
+
+
+def make_starter(app: Umbel, warn: Callable[[str], None]) -> Starter:
+    """A fork server if this process is still clean enough to fork; else new interpreters."""
+    threads = _threads()
+    sockets = children.open_sockets()
+    if not threads and not sockets:
+        return ForkServer(app)
+    left = [f"threads ({', '.join(threads)})"] if threads else []
+    left += ["sockets"] if sockets else []
+    warn(
+        f"Importing the application left {' and '.join(left)} behind, which a fork would break. Every process imports "
+        "it anew instead, which starts slower and takes more memory. Open them in a worker_process_init handler."
+    )
+    return Spawner()

@@ -1,0 +1,292 @@
+"""The supervisor: one loop in one thread that starts processes, watches them, and settles for the dead.
+
+It runs no task and no user code on its loop, and does no per-task work. What it owns is a tree: seats, each with a
+process; the rescuer with the supervisor's own consumer; and four loops (watch the boards, rescue, prune, renew).
+"""
+
+import asyncio
+import logging
+import secrets
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from umbel.app.application import Umbel
+
+from umbel.app import signals
+from umbel.broker.base import RenewFor
+from umbel.core.delivery import ConsumerId
+from umbel.core.errors import OperationalError
+from umbel.runtime import children
+from umbel.worker.plan import Plan
+from umbel.worker.rescuer import AWAY, Death, Rescuer
+from umbel.worker.seat import Seat
+from umbel.worker.starter import Starter, StartFailed
+from umbel.worker.watch import Watch
+
+logger = logging.getLogger("umbel.worker")
+STILLBIRTHS = 3
+"""Processes in a row that may die before they are ready; then the worker gives up."""
+RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
+LAST_WORDS = 5.0
+"""Seconds that the last settlements may take when the worker has to leave."""
+
+
+class Supervisor:
+    """One worker. ``run`` returns its exit status."""
+
+    def __init__(self, app: Umbel, plan: Plan, starter: Starter) -> None:
+        self.app = app
+        self.plan = plan
+        self._starter = starter
+        self._clock = app.clock
+        self._stopping = False
+        self._cold = False
+        self._status = 0
+        self._births = 0
+        self._seats: list[Seat] = []
+        self._all_ready = asyncio.Event()
+        self._stop_event = asyncio.Event()
+
+    async def run(self) -> int:
+        """From the first process to the last settlement."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._signalled, number)
+        children.become_subreaper()
+        broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
+        self._consumer = broker.consumer(id, node=self.plan.nodename, queues=())
+        self._keeper = broker.keeper(self._consumer)
+        self._rescuer = Rescuer(self.app, self.plan, self._consumer, self._keeper)
+        with tempfile.TemporaryDirectory(prefix="umbel-", dir=_memory_folder()) as folder:
+            try:
+                if await self._open():
+                    await self._work(Path(folder))
+            finally:
+                await self._close()
+        return self._status
+
+    async def _work(self, folder: Path) -> None:
+        self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
+        watch = Watch(self.plan, self._clock, self._keeper)
+        upkeep = [
+            asyncio.create_task(self._every(RESCUE_EVERY, self._rescue)),
+            asyncio.create_task(self._every(PRUNE_EVERY, self._prune)),
+            asyncio.create_task(self._every(max(self.plan.lease / 3, 0.02), self._renew)),
+            asyncio.create_task(watch.run(self._seats)),
+        ]
+        tending = [asyncio.create_task(self._tend(seat)) for seat in self._seats]
+        announcing = asyncio.create_task(self._announce())
+        await asyncio.gather(*tending)
+        for task in (*upkeep, announcing):
+            task.cancel()
+        await asyncio.gather(*upkeep, announcing, return_exceptions=True)
+
+    # Processes ------------------------------------------------------------------------------------------------------------
+
+    async def _tend(self, seat: Seat) -> None:
+        """Keep a process in the seat until the worker stops."""
+        pause, stillborn = 0.0, 0
+        while not self._stopping:
+            if pause:
+                await self._pause(pause)
+                if self._stopping:
+                    return
+            born = self._clock.monotonic()
+            birth = seat.prepare()
+            try:
+                await self._enroll(seat.consumer)
+                seat.child = await self._starter.start(birth)
+            except StartFailed as error:
+                logger.error("No process can be started: %s", error)
+                self._give_up()
+                seat.leave()
+                return
+            if self._stopping:
+                seat.child.stop()
+            await self._until_ready(seat)
+            await seat.child.ended.wait()
+            await self._settle_for(seat)
+            stillborn = 0 if seat.ready else stillborn + 1
+            if stillborn >= STILLBIRTHS and not self._stopping:
+                logger.error("Processes die before they are ready, %d times in a row: the worker ends", stillborn)
+                self._give_up()
+            lived = self._clock.monotonic() - born
+            pause = 0.0 if lived > 1 or seat.killing else min((pause or 0.05) * 2, 5.0)
+            seat.leave()
+
+    async def _until_ready(self, seat: Seat) -> None:
+        """Hear the process's ``ready``, or see it die before."""
+        child = seat.child
+        assert child is not None
+        child.line.setblocking(False)
+        heard = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(child.line, 64))
+        ended = asyncio.ensure_future(child.ended.wait())
+        await asyncio.wait({heard, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if heard.done() and not heard.exception() and heard.result():
+            seat.ready = True
+            if all(other.ready for other in self._seats):
+                self._all_ready.set()
+        else:
+            heard.cancel()
+        await asyncio.gather(heard, ended, return_exceptions=True)
+
+    async def _settle_for(self, seat: Seat) -> None:
+        child = seat.child
+        assert child is not None
+        status = await self._starter.status(child)
+        number, code = children.describe_status(status) if status is not None else (None, None)
+        death = Death(child.pid, number, code, seat.board.slots(), seat.board.is_stopping(), seat.killing)
+        if not death.stopping and (number or code) and not death.slots:
+            logger.error("Process %d %s while it ran nothing", child.pid, death)
+        patience = LAST_WORDS
+        while True:
+            try:
+                await self._rescuer.settle_for(seat.consumer, death)
+                return
+            except AWAY as error:
+                logger.warning("What a dead process held cannot be settled yet: %s", error)
+                if self._stopping and (patience := patience - 0.5) < 0:
+                    return
+                await self._clock.sleep(0.5)
+                await self._reopen()
+
+    # The broker -----------------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> bool:
+        """Connect; while the broker is away, keep trying unless the settings say otherwise."""
+        pause = 0.1
+        while not self._stopping:
+            try:
+                await self._consumer.open(lease=self.plan.lease, width=0)
+                if self.plan.purge:
+                    for queue in self.plan.queues:
+                        logger.warning("Purged %d messages from %s", await self._keeper.purge(queue), queue)
+                return True
+            except OperationalError as error:
+                if not self.app.conf.broker_connection_retry_on_startup:
+                    logger.error("%s", error)
+                    self._status = 1
+                    return False
+                logger.warning("%s. Trying again in %.1f s", error, pause)
+                await self._pause(pause)
+                pause = min(pause * 2, 5.0)
+        return False
+
+    async def _reopen(self) -> None:
+        try:
+            await self._consumer.open(lease=self.plan.lease, width=0)
+        except OperationalError as error:
+            logger.warning("%s", error)
+
+    async def _enroll(self, consumer: ConsumerId) -> None:
+        if isinstance(self._keeper, RenewFor):
+            await self._keeper.enroll(consumer, lease=self.plan.lease, width=1)
+
+    async def _close(self) -> None:
+        try:
+            await asyncio.wait_for(self._consumer.close(), LAST_WORDS)
+        except (OperationalError, TimeoutError) as error:
+            logger.warning("The worker could not take its leave of the broker: %s", error)
+        await self._keeper.close()
+        if self.app.store is not None:
+            await self.app.store.close()
+
+    # Upkeep ---------------------------------------------------------------------------------------------------------------
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except AWAY as error:
+                logger.warning("%s", error)
+                await self._reopen()
+            await self._clock.sleep(seconds)
+
+    async def _rescue(self) -> None:
+        if count := await self._rescuer.rescue():
+            logger.warning("Rescued %d messages of lost workers", count)
+
+    async def _prune(self) -> None:
+        await self._keeper.prune()
+        if self.app.store is not None:
+            await self.app.store.prune()
+
+    async def _renew(self) -> None:
+        """The supervisor's own lease, and those of processes that are busy and cannot renew theirs."""
+        await self._consumer.renew(())
+        if not isinstance(self._keeper, RenewFor):
+            return
+        stale = self._clock.monotonic() - self.plan.lease / 2
+        busy = [
+            seat.consumer
+            for seat in self._seats
+            if seat.child and seat.board.last_beat() < stale and any(seat.running()) and not _frozen(seat)
+        ]
+        if busy:
+            await self._keeper.renew_for(busy, lease=self.plan.lease)
+
+    async def _announce(self) -> None:
+        await self._all_ready.wait()
+        logger.info("%s ready.", self.plan.nodename)
+        await asyncio.to_thread(signals.worker_ready.send, sender=self)
+
+    # Stopping -------------------------------------------------------------------------------------------------------------
+
+    def _signalled(self, number: int) -> None:
+        if self._stopping or number == signal.SIGQUIT:
+            self._cold = True
+            self._status = 1
+        if self._stopping:
+            self._kill_all()
+            return
+        how = "Cold" if self._cold else "Warm"
+        logger.warning("%s shutdown (%s)", how, children.signal_name(number))
+        self._stop(number)
+
+    def _stop(self, number: int | None) -> None:
+        self._stopping = True
+        self._stop_event.set()
+        loop = asyncio.get_running_loop()
+        self._farewell = loop.run_in_executor(None, self._send_shutting_down, number)
+        for seat in self._seats:
+            if seat.child is not None:
+                seat.child.stop()
+        if self._cold:
+            self._kill_all()
+        elif self.plan.shutdown_timeout is not None:
+            loop.call_later(self.plan.shutdown_timeout, self._kill_all)
+
+    def _send_shutting_down(self, number: int | None) -> None:
+        name = children.signal_name(number) if number is not None else None
+        how = "Cold" if self._cold else "Warm"
+        signals.worker_shutting_down.send(sender=self.plan.nodename, sig=name, how=how, exitcode=self._status)
+
+    def _kill_all(self) -> None:
+        for seat in self._seats:
+            if seat.child is not None and not seat.child.ended.is_set():
+                Watch.kill(seat, "shutdown")
+
+    def _give_up(self) -> None:
+        self._status = 1
+        if not self._stopping:
+            self._stop(None)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless the worker stops."""
+        try:
+            await asyncio.wait_for(self._stop_event.wait(), seconds)
+        except TimeoutError:
+            pass
+
+
+def _frozen(seat: Seat) -> bool:
+    return seat.child is not None and children.is_stopped(seat.child.pid)
+
+
+def _memory_folder() -> str | None:
+    """Boards belong in memory, where the system has a folder for that."""
+    folder = Path("/dev/shm")
+    return str(folder) if folder.is_dir() else None

@@ -1,0 +1,96 @@
+"""The watch over the boards: hard time limits, processes that are stuck, and work that a blocked process holds up.
+
+It looks; it asks the broker for one thing only, to take back what a process cannot give back itself.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+from umbel.broker.base import Recall
+from umbel.core.errors import OperationalError
+from umbel.runtime import children
+from umbel.runtime.clock import Clock
+from umbel.worker.board import Slot
+from umbel.worker.plan import Plan
+from umbel.worker.readahead import BUSY
+from umbel.worker.seat import Killing, Seat
+
+logger = logging.getLogger("umbel.worker")
+LOOK = 0.02
+"""Seconds between two looks at the boards."""
+SETTLE_DOWN = 0.01
+"""Seconds between raising the recall flag and reading the board: longer than any store takes to become visible."""
+
+
+class Watch:
+    """Looks at the boards of all seats."""
+
+    def __init__(self, plan: Plan, clock: Clock, keeper: Recall) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._keeper = keeper
+
+    async def run(self, seats: Sequence[Seat]) -> None:
+        """Look, until cancelled."""
+        while True:
+            now = self._clock.monotonic()
+            for seat in seats:
+                if seat.child is not None and seat.ready and seat.killing is None:
+                    await self._look(seat, now)
+            await self._clock.sleep(LOOK)
+
+    async def _look(self, seat: Seat, now: float) -> None:
+        silent = now - seat.board.last_beat()
+        running = list(seat.running())
+        for slot in running:
+            if slot.hard and now - slot.since > slot.hard and self._still(seat, slot):
+                self.kill(seat, "hard", slot)
+                return
+            longest = self._plan.stuck_timeout
+            if longest is not None and silent > longest and now - slot.since > longest:
+                self.kill(seat, "stuck")
+                return
+        if silent > self._plan.lease and self._is_stuck(seat, running):
+            self.kill(seat, "stuck")
+        elif silent > BUSY and seat.board.unstarted() and any(now - slot.since > BUSY for slot in running):
+            await self._recall(seat)
+
+    def _is_stuck(self, seat: Seat, running: list[Slot]) -> bool:
+        """No sign of life for a lease, and no task to account for it; or stopped from outside."""
+        assert seat.child is not None
+        if not running:
+            logger.error("Process %d shows no sign of life and runs nothing: it is ended", seat.child.pid)
+            return True
+        if children.is_stopped(seat.child.pid):
+            logger.error("Process %d has been stopped for longer than its lease: it is ended", seat.child.pid)
+            return True
+        return False
+
+    def _still(self, seat: Seat, slot: Slot) -> bool:
+        """Look again: the task may have ended between the look and the kill."""
+        now = next((other for other in seat.running() if other.serial == slot.serial), None)
+        return now is not None and now.since == slot.since
+
+    async def _recall(self, seat: Seat) -> None:
+        """Take back what the process holds besides what runs. The flag keeps its lane from starting any of it."""
+        if seat.recalling and seat.board.recalled():
+            return
+        seat.recalling = True
+        seat.board.recall(on=True)
+        await self._clock.sleep(SETTLE_DOWN)
+        try:
+            count = await self._keeper.recall(seat.consumer, seat.running_tickets())
+        except OperationalError as error:
+            logger.warning("%s", error)
+            seat.recalling = False
+            return
+        if count:
+            logger.info("Took back %d messages that wait behind a task which lets nothing else run", count)
+
+    @staticmethod
+    def kill(seat: Seat, why: Literal["hard", "stuck", "shutdown"], slot: Slot | None = None) -> None:
+        """End the process; its seat then settles what it held."""
+        if seat.child is not None:
+            seat.killing = seat.killing or Killing(why, slot)
+            children.kill(seat.child.pid)
