@@ -27,8 +27,9 @@ from umbel.runtime.clock import Clock
 from umbel.wire import exceptions, json
 
 if TYPE_CHECKING:
-    from umbel.app.request import Context
     from umbel.app.task import Task
+
+    from umbel.app.request import Context
 
 logger = logging.getLogger("umbel.task")
 _OURS = str(Path(__file__).parent.parent)

@@ -103,7 +103,7 @@ class Hand:
             except RuntimeError:
                 pass  # the lane found something meanwhile and did not wait
 
-    # The lane's side ----------------------------------------------------------------------------------------------------
+    # The lane's side --------------------------------------------------------------------------------------------------
 
     def take(self) -> Held | None:
         """The next one to start, waiting for it; None when the process ends."""

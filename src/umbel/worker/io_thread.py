@@ -102,7 +102,7 @@ class IoThread:
         if self._store is not None:
             await self._store.write(records)
 
-    # The thread ---------------------------------------------------------------------------------------------------------
+    # The thread -------------------------------------------------------------------------------------------------------
 
     def _main(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -160,7 +160,7 @@ class IoThread:
         while finished:
             batch.append(finished.popleft())
 
-    # One exchange ---------------------------------------------------------------------------------------------------------
+    # One exchange -----------------------------------------------------------------------------------------------------
 
     async def _turn(self, room: int) -> None:
         batch, sent = self._batch, self._clock.monotonic()
@@ -274,7 +274,7 @@ class IoThread:
         if self._clocked:
             self.hand.lease_end = sent + self.plan.lease
 
-    # Waiting --------------------------------------------------------------------------------------------------------------
+    # Waiting ----------------------------------------------------------------------------------------------------------
 
     async def _sleep(self, room: int) -> None:
         now = self._clock.monotonic()

@@ -146,7 +146,7 @@ class Lane:
         hard = hard or traits.time_limit or self.plan.time_limit or 0.0
         return soft, hard
 
-    # What is not run ----------------------------------------------------------------------------------------------------
+    # What is not run --------------------------------------------------------------------------------------------------
 
     def _refusal(self, traits: Traits, message: Message, delivery: Delivery) -> Outcome | None:
         """Why this one must not run, if so."""

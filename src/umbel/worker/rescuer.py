@@ -105,7 +105,7 @@ class Rescuer:
         for one, outcome, decision in decided:
             self._tell(one, outcome, decision)
 
-    # Judging -----------------------------------------------------------------------------------------------------------
+    # Judging ----------------------------------------------------------------------------------------------------------
 
     def _of_ours(self, one: Adopted, death: Death) -> Outcome:
         message = one.delivery.message
@@ -162,7 +162,7 @@ class Rescuer:
             traits = self._traits[task.name] = Traits(task)
         return traits.policy_for(message.headers.ignore_result)
 
-    # Telling -------------------------------------------------------------------------------------------------------------
+    # Telling ----------------------------------------------------------------------------------------------------------
 
     def _tell(self, one: Adopted, outcome: Outcome, decision: Decision) -> None:
         message = one.delivery.message

@@ -83,7 +83,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*upkeep, announcing, return_exceptions=True)
 
-    # Processes ------------------------------------------------------------------------------------------------------------
+    # Processes --------------------------------------------------------------------------------------------------------
 
     async def _tend(self, seat: Seat) -> None:
         """Keep a process in the seat until the worker stops."""
@@ -153,7 +153,7 @@ class Supervisor:
                 await self._clock.sleep(0.5)
                 await self._reopen()
 
-    # The broker -----------------------------------------------------------------------------------------------------------
+    # The broker -------------------------------------------------------------------------------------------------------
 
     async def _open(self) -> bool:
         """Connect; while the broker is away, keep trying unless the settings say otherwise."""
@@ -194,7 +194,7 @@ class Supervisor:
         if self.app.store is not None:
             await self.app.store.close()
 
-    # Upkeep ---------------------------------------------------------------------------------------------------------------
+    # Upkeep -----------------------------------------------------------------------------------------------------------
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -233,7 +233,7 @@ class Supervisor:
         logger.info("%s ready.", self.plan.nodename)
         await asyncio.to_thread(signals.worker_ready.send, sender=self)
 
-    # Stopping -------------------------------------------------------------------------------------------------------------
+    # Stopping ---------------------------------------------------------------------------------------------------------
 
     def _signalled(self, number: int) -> None:
         if self._stopping or number == signal.SIGQUIT:
