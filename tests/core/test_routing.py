@@ -1,0 +1,188 @@
+"""Where calls go. Who wins was measured on Celery 5.7: the call over the task's attributes over the routes."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from umbel.core.errors import ImproperlyConfigured, QueueNotFound
+from umbel.core.routing import Destination, Exchange, Queue, Router, find_queue, read_queues
+
+
+def by_function(name, args, kwargs, options, task=None, **kw):
+    if name == "tasks.big" and args and args[0] > 100:
+        return {"queue": "large", "priority": 1}
+    return "named" if task == "the task" else None
+
+
+ROUTES = [
+    {
+        "feed.tasks.import": {"queue": "import", "priority": 5},
+        "feed.*": "feeds",
+        re.compile(r"(video|image)\..*"): {"queue": "media"},
+        "*.later": "late",
+    },
+    by_function,
+    [("tasks.*", "tasks"), (re.compile("^x"), "x")],
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "expected"),
+    [
+        ("feed.tasks.import", (), {"queue": "import", "priority": 5}),
+        ("feed.other", (), {"queue": "feeds"}),
+        ("feed.later", (), {"queue": "feeds"}),
+        ("mail.later", (), {"queue": "late"}),
+        ("video.encode", (), {"queue": "media"}),
+        ("my.video.encode", (), {}),
+        ("tasks.big", (1000,), {"queue": "large", "priority": 1}),
+        ("tasks.big", (1,), {"queue": "tasks"}),
+        ("xylophone", (), {"queue": "x"}),
+        ("other", (), {}),
+    ],
+)
+def test_the_first_route_that_answers_is_taken(name, args, expected):
+    assert Router(ROUTES).route(name, args) == expected
+
+
+def test_a_function_is_given_the_task():
+    assert Router(by_function).route("other", task="the task") == {"queue": "named"}
+
+
+def test_options_of_the_call_win_over_the_route_and_none_does_not():
+    router = Router({"a": {"queue": "routed", "priority": 3, "expires": 60}})
+    assert router.route("a", options={"queue": "called", "priority": None}) == {
+        "queue": "called",
+        "priority": 3,
+        "expires": 60,
+    }
+
+
+def test_the_setting_is_never_changed_by_a_call():
+    routes = {"a": {"queue": "routed"}}
+    Router(routes).route("a", options={"queue": "called"})["more"] = 1
+    assert routes == {"a": {"queue": "routed"}}
+
+
+def test_a_glob_needs_a_star():
+    assert Router({"a?": "q", "[ab]": "q"}).route("ab") == {}
+
+
+def test_an_old_style_router_object_is_asked():
+    router = SimpleNamespace(route_for_task=lambda task, args=None, kwargs=None: {"queue": task})
+    assert Router([router]).route("a") == {"queue": "a"}
+
+
+@pytest.mark.parametrize("routes", ["my.module.route", 5, [5]])
+def test_what_is_no_route_is_refused(routes):
+    with pytest.raises(ImproperlyConfigured, match="write a dict, a list of pairs, or a function"):
+        Router(routes)
+
+
+def test_an_answer_that_is_no_route_is_refused():
+    with pytest.raises(ImproperlyConfigured, match="a dict of options or the name of a queue"):
+        Router(lambda *a, **k: 5).route("a")
+
+
+# Queues
+
+
+def test_queues_are_read_from_names_queues_and_dicts():
+    kombu_like = SimpleNamespace(
+        name="k",
+        exchange=SimpleNamespace(name="ke", type="topic"),
+        routing_key="k.#",
+        queue_arguments={"x": 1},
+        durable=True,
+    )
+    own = Queue("own")
+    assert read_queues(["a", own, kombu_like]) == {
+        "a": Queue("a"),
+        "own": own,
+        "k": Queue("k", Exchange("ke", "topic"), "k.#", {"x": 1}, {"durable": True}),
+    }
+    assert read_queues({"a": None, "b": {"exchange": "e", "exchange_type": "topic", "binding_key": "b.*"}}) == {
+        "a": Queue("a", routing_key="a"),
+        "b": Queue("b", Exchange("e", "topic"), "b.*"),
+    }
+    assert read_queues(None) == {}
+    assert read_queues("only") == {"only": Queue("only")}
+
+
+def test_an_unknown_queue_option_is_refused_by_name():
+    with pytest.raises(ImproperlyConfigured, match=r"queue 'a' has an unknown option 'exchnage'; known are .*exchange"):
+        read_queues({"a": {"exchnage": "e"}})
+
+
+def test_what_is_no_queue_is_refused():
+    with pytest.raises(ImproperlyConfigured, match="5 is no queue"):
+        read_queues([5])
+
+
+def test_a_missing_queue_is_made_up_or_refused():
+    declared = {"a": Queue("a"), "b": Queue("b")}
+    assert find_queue("c", declared, create_missing=True) == Queue("c")
+    with pytest.raises(QueueNotFound, match="no queue 'c'; known queues: a, b"):
+        find_queue("c", declared, create_missing=False)
+
+
+QUEUES = read_queues(
+    {
+        "celery": None,
+        "direct": {"exchange": "d", "routing_key": "dk"},
+        "topic": {"exchange": "t", "exchange_type": "topic", "routing_key": "log.#"},
+        "errors": {"exchange": "t", "exchange_type": "topic", "routing_key": "log.*.error"},
+        "fan": {"exchange": "f", "exchange_type": "fanout"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Destination(("celery",), "", "celery")),
+        ({"queue": "new"}, Destination(("new",), "", "new")),
+        ({"queue": Queue("object")}, Destination(("object",), "", "object")),
+        ({"queue": "direct"}, Destination(("direct",), "", "direct")),
+        ({"queue": "direct", "routing_key": "other"}, Destination(("direct",), "", "direct")),
+        ({"exchange": "d", "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
+        ({"exchange": Exchange("d"), "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
+        ({"exchange": "", "routing_key": "direct"}, Destination(("direct",), "", "direct")),
+        ({"queue": "topic"}, Destination(("topic",), "t", "log.#")),
+        ({"exchange": "t", "routing_key": "log.web.error"}, Destination(("topic", "errors"), "t", "log.web.error")),
+        ({"exchange": "t", "routing_key": "log"}, Destination(("topic",), "t", "log")),
+        ({"queue": "fan", "routing_key": "x"}, Destination(("fan",), "f", "x")),
+    ],
+)
+def test_options_lead_to_queues(options, expected):
+    assert Router(queues=QUEUES).destination(options) == expected
+
+
+@pytest.mark.parametrize("options", [{"exchange": "d", "routing_key": "no"}, {"exchange": "no", "routing_key": "dk"}])
+def test_an_exchange_that_leads_nowhere_is_refused(options):
+    with pytest.raises(QueueNotFound, match="bound to exchange"):
+        Router(queues=QUEUES).destination(options)
+
+
+def test_a_missing_queue_is_refused_where_missing_ones_are_not_made():
+    with pytest.raises(QueueNotFound, match="no queue 'emials'; known queues: celery, direct"):
+        Router(queues=QUEUES, create_missing=False).destination({"queue": "emials"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "lands"),
+    [
+        ("a.*.c", "a.b.c", True),
+        ("a.*.c", "a.c", False),
+        ("a.#.c", "a.c", True),
+        ("a.#.c", "a.b.b.c", True),
+        ("#", "", True),
+        ("#.z", "z", True),
+        ("a.#", "ab", False),
+        ("a", "a", True),
+        ("a+", "aa", False),
+    ],
+)
+def test_topics(pattern, key, lands):
+    assert Queue("q", Exchange("e", "topic"), pattern).takes("e", key) is lands
