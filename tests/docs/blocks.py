@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_CODE = {"text", "{toctree}"}
-READY = "ready"
+READY = "try +umbel"
+"""The last line of a worker's banner."""
+
 TIMEOUT = 60
 
 

@@ -101,5 +101,5 @@ def command(
             color=not session().is_plain,
             **options,
         ),
-        on_banner=show_banner,
+        on_banner=lambda banner: show_banner(banner, app.tasks),
     )
