@@ -35,7 +35,7 @@ def encode(
         try:
             if embed is None or json.plain(msgspec.structs.asdict(embed)):
                 return "application/json", "utf-8", _encode((args, kwargs, after))
-        except (OverflowError, UnicodeEncodeError, RecursionError):
+        except (ValueError, RecursionError):
             pass  # the serializer itself knows what to do
     try:
         after = _NOTHING if embed is None else msgspec.structs.asdict(embed)

@@ -35,21 +35,24 @@ def encode(message: Message) -> tuple[bytes, bytes]:
     """``(head, body)``. Own headers of a message that arrived are kept; they may override Umbel's, as in Celery."""
     custom = message.custom if message.custom is not None or not message.head else custom_headers(message)
     if not custom:
-        head = _Head(
-            content_encoding=message.content_encoding,
-            content_type=message.content_type,
-            headers=message.headers,
-            properties=message.properties,
-        )
-        return _encode(head), message.body
-    return json.dumps(
-        {
-            "content-encoding": message.content_encoding,
-            "content-type": message.content_type,
-            "headers": {**msgspec.to_builtins(message.headers), **custom},
-            "properties": msgspec.to_builtins(message.properties),
-        }
-    ), message.body
+        try:
+            return _encode(
+                _Head(
+                    content_encoding=message.content_encoding,
+                    content_type=message.content_type,
+                    headers=message.headers,
+                    properties=message.properties,
+                )
+            ), message.body
+        except UnicodeEncodeError:
+            pass  # a lone surrogate, most likely in argsrepr
+    head = {
+        "content-encoding": message.content_encoding,
+        "content-type": message.content_type,
+        "headers": {**msgspec.to_builtins(message.headers), **(custom or {})},
+        "properties": msgspec.to_builtins(message.properties),
+    }
+    return json.dumps(head), message.body
 
 
 def decode(head: bytes, body: bytes) -> Message:
@@ -88,12 +91,14 @@ def _decode_leniently(head: bytes) -> _Head:
         raise Undecodable("its head is not a mapping with headers and properties")
     if headers.get("task") and headers.get("id") in (None, ""):
         raise Undecodable("it has no task id")
-    route = properties.get("delivery_info")
+    route = properties.get("delivery_info") or {}
+    if not isinstance(route, dict):
+        raise Undecodable(f"its delivery_info is {route!r}, which is no mapping")
     return _Head(
         content_encoding=str(found.get("content-encoding") or "utf-8"),
         content_type=str(found.get("content-type") or "application/json"),
         headers=_fill(Headers, {"task": "", "id": "", **headers}),
-        properties=_fill(Properties, {**properties, "delivery_info": _fill(DeliveryInfo, route or {})}),
+        properties=_fill(Properties, {**properties, "delivery_info": _fill(DeliveryInfo, route)}),
     )
 
 
@@ -128,7 +133,7 @@ def upgrade(message: Message, accept: frozenset[str]) -> Message:
         raise Undecodable("it has no task header, and its body is no call of protocol 1")
     headers = _fill(Headers, {**call, "group": call.get("taskset") or call.get("group")})
     if not call.get("utc", True):
-        headers.eta, headers.expires = _from_local(headers.eta), _from_local(headers.expires)
+        headers.eta, headers.expires = _from_local("eta", headers.eta), _from_local("expires", headers.expires)
     after = {name: call.get(name) for name in ("callbacks", "errbacks", "chord")}
     body = (call.get("args") or [], call.get("kwargs") or {}, {**after, "chain": None})
     content_type, encoding, data = serializers.encode(body, message.content_type)
@@ -137,5 +142,8 @@ def upgrade(message: Message, accept: frozenset[str]) -> Message:
     )
 
 
-def _from_local(text: str | None) -> str | None:
-    return None if text is None else datetime.fromisoformat(text).astimezone().isoformat()
+def _from_local(name: str, text: str | None) -> str | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError as exc:
+        raise Undecodable(f"its {name} is {text!r}: {exc}") from exc

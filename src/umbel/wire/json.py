@@ -2,8 +2,8 @@
 
 A ``datetime`` becomes ``{"__type__": "datetime", "__value__": "2026-11-20T15:36:22"}``; so do ``date``, ``time``,
 ``Decimal``, ``UUID`` and ``bytes``. Objects with ``__json__()`` are written as what that returns, tuples as lists.
-What is plain goes through msgspec; numbers and text that only the standard library's dialect can carry (NaN, integers
-beyond 64 bits, lone surrogates) go through the standard library, both ways.
+What is plain goes through msgspec; what only the standard library's dialect can carry (NaN, Infinity, lone surrogates)
+goes through the standard library, both ways.
 """
 
 import base64
@@ -42,7 +42,7 @@ def dumps(value: Any) -> bytes:
             if not plain(value):  # NaN or Infinity
                 return _dumps_odd(value)
         return _encode(value)
-    except (OverflowError, UnicodeEncodeError):  # integers beyond 64 bits, lone surrogates
+    except ValueError:  # lone surrogates, integers of very many digits
         return _dumps_odd(value)
     except _Unencodable as exc:
         raise EncodeError(exc.reason, reversed(exc.steps)) from None

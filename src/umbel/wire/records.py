@@ -25,8 +25,9 @@ def encode(record: Record) -> bytes:
         record = msgspec.structs.replace(record, **replaced)
     try:
         return _encode(record)
-    except (OverflowError, UnicodeEncodeError):
-        return json.dumps(msgspec.structs.asdict(record))
+    except ValueError:  # lone surrogates, integers of very many digits
+        said = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not msgspec.UNSET}
+        return json.dumps({name: json.loads(bytes(v)) if type(v) is msgspec.Raw else v for name, v in said.items()})
 
 
 def _dumps(name: str, value: Any) -> bytes:

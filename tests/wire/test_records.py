@@ -1,0 +1,71 @@
+"""Result records: Celery's stored form, both ways."""
+
+import json as stdlib
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.wire.test_body import ARGUMENT
+from umbel.core.errors import DecodeError, EncodeError
+from umbel.core.record import Record
+from umbel.wire import records
+
+# As a Celery worker left it in Redis.
+STORED = (
+    b'{"status": "SUCCESS", "result": 4, "traceback": null, "children": [], '
+    b'"date_done": "2026-11-20T15:36:25.753470+00:00", "task_id": "t1"}'
+)
+RECORD = Record("SUCCESS", 4, None, [], "2026-11-20T15:36:25.753470+00:00", "t1")
+
+
+def test_what_celery_stored_is_read():
+    assert records.decode(STORED) == RECORD
+
+
+def test_we_store_what_celery_stores_key_for_key():
+    assert list(stdlib.loads(records.encode(RECORD)).items()) == list(stdlib.loads(STORED).items())
+
+
+def test_what_was_not_said_is_not_stored_and_not_invented():
+    data = records.encode(Record("RETRY", parent_id="p", retries=2))
+    assert stdlib.loads(data).keys() == {
+        *("status", "result", "traceback", "children", "date_done", "task_id"),
+        *("parent_id", "retries"),
+    }
+    assert records.decode(data).group_id is msgspec.UNSET
+
+
+@given(ARGUMENT, st.lists(ARGUMENT), st.dictionaries(st.text(), ARGUMENT))
+def test_a_record_is_read_as_it_was_stored(result, args, kwargs):
+    record = Record("SUCCESS", result, args=args, kwargs=kwargs, task_id="t1", worker="w")
+    assert records.decode(records.encode(record)) == record
+
+
+def test_a_result_that_is_encoded_already_is_taken_as_it_is():
+    assert records.decode(records.encode(Record("SUCCESS", msgspec.Raw(b'{"a":[1]}')))).result == {"a": [1]}
+
+
+@pytest.mark.parametrize("result", [2**70, "\ud800", float("inf"), datetime(2026, 11, 20, tzinfo=UTC)])
+def test_results_that_only_the_wide_road_carries(result):
+    assert records.decode(records.encode(Record("SUCCESS", result))).result == result
+
+
+def test_a_result_that_cannot_be_stored_is_named():
+    with pytest.raises(EncodeError) as caught:
+        records.encode(Record("SUCCESS", [1, {"open": open}]))
+    assert str(caught.value).startswith("result[1]['open']: builtins.builtin_function_or_method cannot be written")
+
+
+def test_extra_keys_and_nulls_of_extended_results_do_no_harm():
+    data = b'{"status": "SUCCESS", "result": 1, "name": null, "retries": null, "stamped_headers": ["job"], "job": "J1"}'
+    record = records.decode(data)
+    assert (record.status, record.result, record.name, record.retries) == ("SUCCESS", 1, None, None)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"result": 1}', b'{"status": 5}'])
+def test_what_is_no_record_is_a_decode_error(data):
+    with pytest.raises(DecodeError):
+        records.decode(data)
