@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from umbel.app.nearest import advice
 from umbel.cli.session import Session, global_options
 
 COMMANDS = {
@@ -24,8 +25,8 @@ COMMANDS = {
 }
 
 WELCOME = """\
-Umbel {version}: a task queue for Python. A call becomes a message, a worker runs it, the result comes back.
-No server is needed to begin: messages and results are kept in a file, and nothing is lost when a process dies.
+Umbel {version}, a task queue: call a function here, and a worker runs it there.
+No server is needed to begin, and a process that dies loses nothing.
 
   umbel demo      see it work on real files, with a process killed half-way
   umbel new       write a first tasks.py
@@ -84,6 +85,14 @@ class Root(click.Group):
         command = importlib.import_module(f"umbel.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0]!r}{advice(args[0], COMMANDS) or '; umbel --help lists them'}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing any."""

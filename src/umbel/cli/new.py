@@ -9,14 +9,14 @@ from umbel.cli.group import Command
 from umbel.cli.screen import note, refuse
 
 TEMPLATE = '''\
-"""Tasks. Run them with `umbel dev -A {name}`, which starts a worker and restarts it when this file is saved."""
+"""Tasks. Run them with: umbel dev -A {name} (a worker, restarted when this file is saved)."""
 
 from umbel import Umbel
 
 app = Umbel("{name}")  # messages and results are kept in umbel.db beside this file
 
 
-@app.task  # add.delay(2, 2) sends a call; a worker runs it; .get() on what delay() returned waits for the result
+@app.task  # add(2, 2) runs here; add.delay(2, 2) sends a message, and a worker runs it
 def add(x: int, y: int) -> int:
     return x + y
 '''
