@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import click
-from umbel.app.result import AsyncResult
 
+from umbel.app.results import AsyncResult
 from umbel.cli.demo_tasks import FOLDER, LEDGER, Counts, app, measure
 from umbel.cli.group import Command
 from umbel.cli.ledger import Ledger, Start
@@ -30,7 +31,7 @@ STALLED = 60.0
 
 LARGEST = 10
 SKIPPED = {"site-packages", "dist-packages", "__pycache__"}
-SUMS = ("lines", "functions", "classes")
+SUMS: tuple[Literal["lines", "functions", "classes"], ...] = ("lines", "functions", "classes")
 
 
 @dataclass
@@ -154,7 +155,7 @@ def collect(run: Run, calls: dict[Path, AsyncResult[Counts]], ledger: Ledger) ->
 
 def conclude(run: Run, *, as_json: bool) -> bool:
     """Print the table, the totals and the closing line; whether the totals agree with a walk of the folder."""
-    sums = {key: sum(counts[key] for counts in run.counts.values()) for key in SUMS}  # type: ignore[literal-required]
+    sums = {key: sum(counts[key] for counts in run.counts.values()) for key in SUMS}
     walked = sum(map(lines_in, python_files(run.root)))
     agrees = walked == sums["lines"]
     if as_json:
@@ -183,7 +184,7 @@ def show_largest(run: Run) -> None:
             run.name(path),
             *(of[key] for key in SUMS),
             f"{of['longest']} ({of['longest_lines']})" if of["longest"] else "",
-        )  # type: ignore[literal-required]
+        )
         for path, of in largest
     ]
     show_table(("largest modules", *SUMS, "longest function (lines)"), rows, numbers=SUMS)

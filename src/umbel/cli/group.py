@@ -52,7 +52,7 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
-        super().__init__(*args, invoke_without_command=True, **attributes)
+        super().__init__(*args, **{"invoke_without_command": True, **attributes})
         self.params.extend(global_options(is_root=False))
 
     def invoke(self, ctx: click.Context) -> Any:

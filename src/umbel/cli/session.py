@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -107,7 +107,7 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         click.echo("stopped", err=True)
         return 130
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # whoever read our output has left: nothing to flush
+        sys.stdout = None  # whoever read our output has left: nothing to flush
         return 1
     except click.ClickException as error:
         return _complain(this, error, error.exit_code)
@@ -116,7 +116,14 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     ours = issubclass(category, UmbelWarning)
     click.echo(f"umbel: {message}" if ours else f"{filename}:{lineno}: {category.__name__}: {message}", err=True)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import click
-from umbel.cli.banner import show_banner
 
+from umbel.cli.banner import show_banner
 from umbel.cli.desk import names
 from umbel.cli.find import application
 from umbel.cli.group import Command
@@ -97,7 +97,6 @@ def command(
             queues=tuple(names(queues)) or None,
             exclude_queues=tuple(names(exclude_queues)),
             include=tuple(names(include)),
-            app_spec=session().app_name,
             color=not session().is_plain,
             **options,
         ),
