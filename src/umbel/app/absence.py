@@ -1,0 +1,46 @@
+"""Says, once, that a result does not come because nobody works. Looks at the broker; changes nothing."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from umbel.core import states
+from umbel.core.errors import UmbelError
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+
+log = logging.getLogger("umbel")
+
+PATIENCE = 2.0  # seconds
+
+
+class Absence:
+    """The watch of one ``get()``."""
+
+    def __init__(self, app: "Umbel", queue: str | None) -> None:
+        self.app = app
+        self.queue = queue
+
+    def check(self, waited: float, state: str) -> None:
+        """After ``waited`` seconds without an end: look once whether anybody reads the queue."""
+        if self.queue is None or waited < PATIENCE:
+            return
+        queue, self.queue = self.queue, None
+        if state != states.PENDING or queue in self.app.said_absent:
+            return
+        try:
+            depths = self.app.sync_producer.survey([queue])
+        except UmbelError:
+            return  # the wait itself will say what is wrong with the broker
+        if not any(depth.consumers for depth in depths):
+            self.app.said_absent.add(queue)
+            log.warning("%s", advice(self.app, queue))
+
+
+def advice(app: "Umbel", queue: str) -> str:
+    """Which queue nobody reads, where it is, and the command to change that."""
+    where = f"no worker reads queue {queue!r} of {app.broker.url}"
+    if app.broker.features.reach == "process":
+        return f"{where}, and none in another process can: set broker_url to what processes can share"
+    chosen = "" if queue in app.queues_by_name else f" -Q {queue}"
+    return f"{where}; start one:  umbel -A {app.import_name} worker{chosen}"

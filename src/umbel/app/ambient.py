@@ -1,0 +1,136 @@
+"""Ambient state: which app is current, which task runs, and the tasks of libraries that know no app (``shared_task``).
+
+The only module that has any. Everything else is handed its app.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from umbel.app import request
+from umbel.core.errors import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.app.task import Task
+
+_apps: "weakref.WeakSet[Umbel]" = weakref.WeakSet()
+_shared: "list[Callable[[Umbel], Any]]" = []
+_current: "list[Umbel]" = []  # one at most
+_scoped: "ContextVar[Umbel | None]" = ContextVar("umbel_app", default=None)
+
+
+# Apps -----------------------------------------------------------------------------------------------------------------
+
+
+def join(app: "Umbel", *, current: bool) -> None:
+    """Make an app known to shared tasks, and current if it says so."""
+    _apps.add(app)
+    if current:
+        set_current(app)
+
+
+def leave(app: "Umbel") -> None:
+    """Forget an app."""
+    _apps.discard(app)
+    if app in _current:
+        _current.clear()
+
+
+def set_current(app: "Umbel") -> None:
+    """Make ``app`` current in this process, for all threads."""
+    _current[:] = [app]
+
+
+@contextmanager
+def using(app: "Umbel") -> "Iterator[Umbel]":
+    """Make ``app`` current for this block only, in this thread or coroutine."""
+    token = _scoped.set(app)
+    try:
+        yield app
+    finally:
+        _scoped.reset(token)
+
+
+def get_current_app() -> "Umbel":
+    """The current app. Raises ``ImproperlyConfigured`` if none was made."""
+    app = _scoped.get() or (_current[0] if _current else None)
+    if app is None:
+        raise ImproperlyConfigured("there is no app yet: make one, Umbel('name'), and import its module first")
+    return app
+
+
+def get_current_task() -> "Task[..., Any] | None":
+    """The task that runs here, if one does."""
+    context = request.current.get()
+    if context is None or context.task is None:
+        return None
+    return get_current_app().tasks.get(context.task)
+
+
+# Shared tasks ---------------------------------------------------------------------------------------------------------
+
+
+def share(make: "Callable[[Umbel], Any]") -> None:
+    """Have ``make(app)`` called for every app: those finalized already now, all others when they are."""
+    _shared.append(make)
+    for app in list(_apps):
+        if app.finalized:
+            make(app)
+
+
+def shared() -> "tuple[Callable[[Umbel], Any], ...]":
+    """What ``share`` was given, in order."""
+    return tuple(_shared)
+
+
+class Proxy:
+    """Stands for an object that is looked up at every use."""
+
+    __slots__ = ("_lookup", "_text")
+
+    def __init__(self, lookup: Callable[[], Any], text: str) -> None:
+        object.__setattr__(self, "_lookup", lookup)
+        object.__setattr__(self, "_text", text)
+
+    @property
+    def __umbel_target__(self) -> Any:
+        return self._lookup()
+
+    @property
+    def __class__(self) -> Any:  # so that isinstance() sees through
+        try:
+            return type(self._lookup())
+        except ImproperlyConfigured:
+            return Proxy
+
+    @__class__.setter
+    def __class__(self, kind: type) -> None:
+        raise TypeError("a proxy has the class of what it stands for")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lookup(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._lookup(), name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._lookup()(*args, **kwargs)
+
+    def __bool__(self) -> bool:
+        return bool(self._lookup())
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._lookup() == getattr(other, "__umbel_target__", other))
+
+    def __hash__(self) -> int:
+        return hash(self._lookup())
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+current_app: "Umbel" = Proxy(get_current_app, "<umbel.current_app>")  # type: ignore[assignment]
+current_task: "Task[..., Any]" = Proxy(get_current_task, "<umbel.current_task>")  # type: ignore[assignment]

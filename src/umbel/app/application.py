@@ -1,0 +1,506 @@
+"""The application: wires configuration, tasks, client, broker and results together. Nothing clever lives here."""
+
+import asyncio
+import socket
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, tzinfo
+from types import TracebackType
+from typing import Any, Literal, ParamSpec, TypeVar, overload
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from umbel.app import (
+    ambient,
+    annotations,
+    autodiscover,
+    coroutine,
+    decorate,
+    naming,
+    request,
+    retrying,
+    routes,
+    signals,
+)
+from umbel.app.bulk import Bulk
+from umbel.app.client import Client
+from umbel.app.config import Config
+from umbel.app.outlet import Outlet
+from umbel.app.registry import Registry
+from umbel.app.results import REVOKE_EXPIRES
+from umbel.app.results import AsyncResult as Result
+from umbel.app.settings import Defaults
+from umbel.app.signals import Signal
+from umbel.app.task import Task as BaseTask
+from umbel.broker.base import Broker, Producer, Revocations, SyncProducer
+from umbel.broker.lookup import open_broker
+from umbel.core import states
+from umbel.core.delivery import ConsumerId, Outgoing, Revocation
+from umbel.core.errors import ImproperlyConfigured
+from umbel.core.record import Record
+from umbel.core.routing import Queue, Router
+from umbel.result.base import Store
+from umbel.result.lookup import open_store
+from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire import exceptions, json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Umbel:
+    """An application: its configuration, its tasks, and the way to its broker and results.
+
+    ``main`` names it. ``broker`` and ``backend`` are URLs; without them, messages and results live in the file
+    ``umbel.db`` beside the app's top package. ``include`` lists modules that a worker imports. ``defaults`` chooses
+    between Umbel's defaults and Celery's. Any setting may be given by name.
+    """
+
+    task_cls: type[BaseTask[..., Any]] = BaseTask
+
+    def __init__(
+        self,
+        main: str | None = None,
+        *,
+        broker: str | None = None,
+        backend: str | None = None,
+        include: Iterable[str] | None = None,
+        defaults: Defaults = "umbel",
+        config_source: Any = None,
+        namespace: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        task_cls: type[BaseTask[..., Any]] | None = None,
+        strict_typing: bool = True,
+        set_as_current: bool = True,
+        autofinalize: bool = True,
+        clock: Clock = SYSTEM,
+        **settings: Any,
+    ) -> None:
+        if defaults not in ("umbel", "celery"):
+            raise ImproperlyConfigured(f"defaults is 'umbel' or 'celery', not {defaults!r}")
+        self.main = main
+        self.clock = clock
+        self.strict_typing = strict_typing
+        self.autofinalize = autofinalize
+        self.finalized = False
+        self.outlet: Outlet | None = None
+        self.said_absent: set[str] = set()
+        self.all_tasks = Registry()
+        self._namespace = self._caller()
+        self._lock = threading.RLock()
+        self._broker: tuple[Any, Broker, SyncProducer] | None = None
+        self._store: tuple[Any, Store | None] | None = None
+        self._producers: weakref.WeakKeyDictionary[Any, tuple[Broker, Producer]] = weakref.WeakKeyDictionary()
+        self._routing: tuple[int, Router, bool] | None = None
+        self._related: list[tuple[Any, str | None]] = []
+        self._loaded = False
+
+        self.on_configure = Signal("on_configure", "Sender: app. The configuration is about to be read.")
+        self.on_after_configure = Signal("on_after_configure", "Sender: app. source: the configuration.")
+        self.on_after_finalize = Signal("on_after_finalize", "Sender: app. All its tasks are bound.")
+        self.conf = Config(defaults, on_load=self._configure)
+        self.client = Client(self)
+        given = {"broker_url": broker, "result_backend": backend, "include": include}
+        self.conf.update({name: value for name, value in given.items() if value is not None})
+        self.conf.update({**(changes or {}), **settings})
+        if task_cls is not None:
+            self.task_cls = task_cls
+        if config_source is not None or namespace is not None:
+            self.conf.from_object(config_source or {}, namespace=namespace)
+        ambient.join(self, current=set_as_current)
+        self.on_init()
+
+    def on_init(self) -> None:
+        """Called at the end of ``__init__``: a place for overriding."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.main or self.import_name}>"
+
+    def __enter__(self) -> "Umbel":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free connections, and be current no more. The app may be used again: it reconnects."""
+        with self._lock:
+            opened, self._broker, self._store = self._broker, None, None
+        self._producers.clear()
+        if opened is not None:
+            opened[2].close()
+            opened[1].close()
+        ambient.leave(self)
+
+    def set_current(self) -> None:
+        """Make this the app that shared tasks and ``current_app`` mean."""
+        ambient.set_current(self)
+
+    set_default = set_current
+
+    def using(self) -> "AbstractContextManager[Umbel]":
+        """Make this the current app for a block, in this thread or coroutine."""
+        return ambient.using(self)
+
+    # Where it is ------------------------------------------------------------------------------------------------------
+
+    def _caller(self) -> Mapping[str, Any]:
+        """The globals of the module that makes the app."""
+        frame = sys._getframe(1)  # noqa: SLF001  the documented way to the caller
+        while frame.f_back is not None and frame.f_locals.get("self") is self:
+            frame = frame.f_back
+        return frame.f_globals
+
+    @property
+    def import_name(self) -> str:
+        """What to pass to ``umbel -A``: the module that made the app."""
+        module = str(self._namespace.get("__name__", "__main__"))
+        return naming.importable(module, self._namespace) or self.main or module
+
+    @property
+    def nodename(self) -> str:
+        """``celery@<host>``, as Celery has it."""
+        return f"celery@{socket.gethostname()}"
+
+    # Configuration ----------------------------------------------------------------------------------------------------
+
+    def _configure(self, before: bool) -> None:
+        if before:
+            self.on_configure.send(sender=self)
+        else:
+            self.on_after_configure.send(sender=self, source=self.conf)
+
+    def config_from_object(
+        self, obj: Any, silent: bool = False, force: bool = False, namespace: str | None = None
+    ) -> None:
+        """Take settings from a module, an object, a dict, or a dotted name (``"proj.settings"``, ``"mod:attr"``).
+
+        With ``namespace="CELERY"`` only names under it count: ``CELERY_TASK_SERIALIZER``. It is read when a setting is
+        first needed, or now with ``force``. What was assigned to ``app.conf`` stays. Raises ``ImproperlyConfigured``
+        for a name that cannot be imported, unless ``silent``.
+        """
+        self.conf.from_object(obj, silent=silent, force=force, namespace=namespace)
+
+    def config_from_envvar(
+        self, variable_name: str, silent: bool = False, force: bool = False, namespace: str | None = None
+    ) -> bool:
+        """``config_from_object`` with the name that the environment variable holds. False if ``silent`` and unset."""
+        return self.conf.from_envvar(variable_name, silent=silent, force=force, namespace=namespace)
+
+    def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
+        """Settings for what nobody set; weaker than all other sources."""
+        self.conf.add_defaults(values)
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone in which times are written."""
+        zone = self.conf.timezone
+        if zone is None:
+            local = datetime.fromtimestamp(self.clock.now()).astimezone().tzinfo
+            return UTC if self.conf.enable_utc or local is None else local
+        return ZoneInfo(zone) if isinstance(zone, str) else zone
+
+    def now(self) -> datetime:
+        """The time, in ``timezone``."""
+        return datetime.fromtimestamp(self.clock.now(), self.timezone)
+
+    # Tasks ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def Task(self) -> type[BaseTask[..., Any]]:
+        """The class of this app's tasks."""
+        return self.task_cls
+
+    @property
+    def tasks(self) -> Registry:
+        """All tasks by name. The first look finalizes the app."""
+        self.finalize()
+        return self.all_tasks
+
+    @overload
+    def task(self, *, bind: Literal[True], **options: Any) -> decorate.Bind: ...
+    @overload
+    def task(self, *, bind: Literal[False] = False, **options: Any) -> decorate.Unbound: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> BaseTask[P, R]: ...
+    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Make a task of a function: ``@app.task``, or ``@app.task(bind=True, max_retries=5, ...)``.
+
+        ``name`` (default: module and function), ``bind`` (the task comes as first argument), ``base`` (a subclass of
+        ``Task``), ``shared`` (for all apps), and any attribute of ``Task``.
+        """
+        if function is None:
+            return lambda function: self._decorate(function, options)
+        return self._decorate(function, options)
+
+    def _decorate(self, function: Callable[..., Any], options: dict[str, Any]) -> Any:
+        options = dict(options)
+        options.pop("lazy", None)  # tasks are always made at once
+        if options.pop("shared", False):
+            ambient.share(lambda app: app is self or decorate.task_of(app, function, **options))
+        return decorate.task_of(self, function, **options)
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        """Register a task made by class: an instance of a ``Task`` subclass, or the class. A later one replaces."""
+        if isinstance(task, type):
+            task = task()
+        if not task.name:
+            kind = type(task)
+            task.name = self.gen_task_name(kind.__name__, kind.__module__)
+        decorate.check_attributes(task.name, options)
+        for name, value in options.items():
+            setattr(task, name, value)
+        return self.registered(task, replace=True)
+
+    def registered(self, task: Any, *, replace: bool = False) -> Any:
+        """Take a task in, and return the one that holds its name now."""
+        with self._lock:
+            known = self.all_tasks.get(task.name)
+            if known is not None and not replace:
+                decorate.warn_of_duplicate(known, task)
+                return known
+            self.all_tasks[task.name] = task
+            task.bind(self)
+            retrying.wrap(task)
+            if self.finalized:
+                annotations.apply(self.conf.task_annotations, task)
+        return task
+
+    def gen_task_name(self, name: str, module: str) -> str:
+        """The name of the task ``name`` defined in ``module``: a place for overriding."""
+        return f"{naming.importable(module) or self.main or module}.{name}"
+
+    def finalize(self, auto: bool = False) -> None:
+        """Complete the registry: shared tasks join, annotations are set. Safe to repeat, and from many threads."""
+        if self.finalized:
+            return
+        with self._lock:
+            if self.finalized:
+                return
+            if auto and not self.autofinalize:
+                raise RuntimeError(f"{self!r} is not finalized, and autofinalize is off: call app.finalize()")
+            for make in ambient.shared():
+                make(self)
+            for task in list(self.all_tasks.values()):
+                annotations.apply(self.conf.task_annotations, task)
+            self.finalized = True
+            self.on_after_finalize.send(sender=self)
+
+    def autodiscover_tasks(
+        self,
+        packages: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+        related_name: str | None = "tasks",
+        force: bool = False,
+    ) -> None:
+        """Import ``tasks.py`` of each package when a worker loads the app; now, with ``force``."""
+        if packages is None:
+            raise ImproperlyConfigured("autodiscover_tasks() needs the packages to look into: ['proj']")
+        if force:
+            autodiscover.import_related(autodiscover.names(packages), related_name)
+        else:
+            self._related.append((packages, related_name))
+
+    def load(self) -> None:
+        """Import everything that has tasks: ``imports``, ``include``, autodiscovery. Workers do it at their start."""
+        with self._lock:
+            if self._loaded:
+                return
+            self._loaded = True
+            signals.import_modules.send(sender=self)
+            autodiscover.import_related([*self.conf.imports, *self.conf.include], None)
+            for packages, related in self._related:
+                autodiscover.import_related(autodiscover.names(packages), related)
+        self.finalize()
+
+    @property
+    def current_task(self) -> BaseTask[..., Any] | None:
+        """The task that runs here, if one does."""
+        context = request.current.get()
+        return self.tasks.get(context.task) if context is not None and context.task is not None else None
+
+    @property
+    def current_worker_task(self) -> BaseTask[..., Any] | None:
+        """The task that a worker runs here: not one that was called as a function."""
+        context = request.current.get()
+        return None if context is None or context.called_directly else self.current_task
+
+    # Calling ----------------------------------------------------------------------------------------------------------
+
+    def send_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Result[Any]:
+        """Call a task by name, which need not be known here; arguments are not checked."""
+        outgoing = self.client.call(name, list(args or ()), kwargs or {}, options)
+        return self.handle(outgoing, options)
+
+    async def asend_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Result[Any]:
+        """``send_task``, for coroutines."""
+        outgoing = await self.client.acall(name, list(args or ()), kwargs or {}, options)
+        return self.handle(outgoing, options)
+
+    def bulk(self) -> Bulk:
+        """A block (``with``, ``async with``) whose calls go out in one publish at its end; an exception sends none."""
+        return Bulk(self)
+
+    def handle(self, outgoing: Outgoing, options: Mapping[str, Any], trail: bool = True) -> Result[Any]:
+        """The handle on a call that was sent; the running task remembers it as its child."""
+        headers = outgoing.message.headers
+        result: Result[Any] = Result(
+            headers.id, None, headers.task, self, queue=outgoing.queue, ignored=bool(headers.ignore_result)
+        )
+        context = request.current.get()
+        if context is not None and not context.called_directly and options.get("add_to_parent", True):
+            parent = self.all_tasks.get(context.task or "")
+            if parent is None or parent.trail:
+                context.children.append(result)
+        return result
+
+    # Routing ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def router(self) -> Router:
+        """Where calls go."""
+        return self.routing()[0]
+
+    def routing(self) -> tuple[Router, bool]:
+        """The router, and whether what it says of a task is the same for all arguments."""
+        known = self._routing
+        if known is None or known[0] != self.conf.version:
+            version = self.conf.version
+            known = self._routing = (version, *routes.router_of(self.conf))
+        return known[1], known[2]
+
+    @property
+    def queues_by_name(self) -> Mapping[str, Queue]:
+        """The declared queues: those that a worker reads unless it is told otherwise."""
+        return self.router.queues
+
+    # Broker and results -----------------------------------------------------------------------------------------------
+
+    def _embedded_url(self) -> str:
+        return f"sqlite:///{naming.home(self._namespace) / 'umbel.db'}"
+
+    def broker_url(self) -> str:
+        """The broker's URL in force. Raises ``ImproperlyConfigured`` without one under Celery's defaults."""
+        url = self.conf.broker_url
+        if url is None and self.conf.defaults == "celery":
+            raise ImproperlyConfigured("no broker is configured: set broker_url, or pass broker= to the app")
+        return url or self._embedded_url()
+
+    def _open(self) -> tuple[Any, Broker, SyncProducer]:
+        opened = self._broker
+        if opened is not None and opened[0] == self.conf.version:
+            return opened
+        with self._lock:
+            key = self.broker_url(), self.conf.broker_transport_options
+            opened = self._broker
+            if opened is not None and opened[1].url == key[0]:
+                self._broker = (self.conf.version, opened[1], opened[2])
+            else:
+                broker = open_broker(key[0], clock=self.clock, options=key[1])
+                self._broker = (self.conf.version, broker, broker.sync_producer())
+            return self._broker
+
+    @property
+    def broker(self) -> Broker:
+        """The broker, opened at first use and kept."""
+        return self._open()[1]
+
+    @property
+    def sync_producer(self) -> SyncProducer:
+        """The blocking producer, shared by all threads."""
+        return self._open()[2]
+
+    def producer(self) -> Producer:
+        """The producer of the running event loop."""
+        loop = asyncio.get_running_loop()
+        broker = self.broker
+        known = self._producers.get(loop)
+        if known is None or known[0] is not broker:
+            known = self._producers[loop] = (broker, broker.producer())
+        return known[1]
+
+    @property
+    def store(self) -> Store | None:
+        """The result store, opened at first use and kept; None where results are not configured."""
+        known = self._store
+        if known is None or known[0] != self.conf.version:
+            with self._lock:
+                url, before = self._store_url(), known[1] if known else None
+                if url is None or before is None or before.url != url:
+                    before = None if url is None else self._open_store(url)
+                known = self._store = (self.conf.version, before)
+        return known[1]
+
+    backend = store
+
+    def _store_url(self) -> str | None:
+        url = self.conf.result_backend
+        if url is not None:
+            return None if url.partition(":")[0] == "disabled" else url
+        if self.conf.defaults == "celery" or self.broker.features.reach == "network":
+            return None
+        return self.broker_url()
+
+    def _open_store(self, url: str) -> Store:
+        options = self.conf.result_backend_transport_options
+        return open_store(url, expires=self.conf.result_expires or None, clock=self.clock, options=options)
+
+    def AsyncResult(self, id: str, **fields: Any) -> Result[Any]:
+        """The handle on the call with this id."""
+        return Result(id, app=self, **fields)
+
+    def write_state(self, task_id: str | None, state: str | None, meta: Any) -> None:
+        """Store a state for a task; through the worker's I/O thread where there is one, ordered before its end."""
+        record = self._state_record(task_id, state, meta)
+        if self.outlet is not None:
+            self.outlet.write([record])
+        elif self.store is not None:
+            self.store.sync.write([record])
+
+    async def awrite_state(self, task_id: str | None, state: str | None, meta: Any) -> None:
+        """``write_state``, for coroutines."""
+        record = self._state_record(task_id, state, meta)
+        if self.outlet is not None:
+            await self.outlet.awrite([record])
+        elif self.store is not None:
+            await self.store.write([record])
+
+    def _state_record(self, task_id: str | None, state: str | None, meta: Any) -> Record:
+        if task_id is None:
+            raise ValueError("update_state() outside of a running task needs task_id=")
+        state = state or states.PENDING
+        value = exceptions.describe(meta) if isinstance(meta, BaseException) else meta
+        done = self.now().isoformat() if state in states.READY_STATES else None
+        return Record(state, msgspec.Raw(json.dumps(value)), None, [], done, task_id)
+
+    def revoke(self, marks: Sequence[Revocation]) -> None:
+        """Mark tasks in the broker so that they are not started."""
+        coroutine.run(self.arevoke(marks))
+
+    async def arevoke(self, marks: Sequence[Revocation]) -> None:
+        """``revoke``, for coroutines."""
+        broker = self.broker
+        keeper = broker.keeper(broker.consumer(ConsumerId(""), node=self.nodename, queues=()))
+        if not isinstance(keeper, Revocations):
+            raise ImproperlyConfigured(f"{broker.features.name} cannot revoke")
+        try:
+            await keeper.revoke(marks, expires=REVOKE_EXPIRES)
+        finally:
+            await keeper.close()

@@ -1,0 +1,450 @@
+"""From a call to a published message, on one page: ``build`` makes the message, ``publish`` sends it.
+
+    options (routes < task < call) → check → headers → before_task_publish → body → publish → after_task_publish
+
+Knows brokers only by their port. Whatever is wrong with a call is raised before anything is sent.
+"""
+
+import asyncio
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from umbel.app import bulk, request, signals
+from umbel.app.argsrepr import short
+from umbel.app.identity import origin, uuid
+from umbel.app.plan import PROPERTIES, Plan
+from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
+from umbel.core.errors import EncodeError, OperationalError, PayloadTooLarge, UmbelWarning
+from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
+from umbel.core.options import timing
+from umbel.core.routing import Destination
+from umbel.wire import body as wire_body
+from umbel.wire import envelope
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.app.task import Task
+
+Args = tuple[Any, ...] | list[Any]
+Kwargs = Mapping[str, Any]
+
+_HEADERS = frozenset(Headers.__struct_fields__)
+_NO_LIMITS = (None, None)
+_NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+class Client:
+    """The sending side of one app."""
+
+    def __init__(self, app: "Umbel") -> None:
+        self.app = app
+        self._plans: dict[str, Plan] = {}
+        self._warned_of_loop = False
+
+    # Calling ----------------------------------------------------------------------------------------------------------
+
+    def call(
+        self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
+    ) -> Outgoing:
+        """Build and publish one call; blocks until the broker has it. Inside ``bulk()`` it is only collected."""
+        messages = self._prepare(task, args, kwargs, options)
+        if not bulk.collect(self.app, messages):
+            self._warn_of_loop(messages[0])
+            self.publish(messages, options)
+        return messages[0]
+
+    async def acall(
+        self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
+    ) -> Outgoing:
+        """``call``, for coroutines."""
+        messages = self._prepare(task, args, kwargs, options)
+        if not bulk.collect(self.app, messages):
+            await self.apublish(messages, options)
+        return messages[0]
+
+    def _prepare(
+        self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
+    ) -> list[Outgoing]:
+        outgoing, queues = self._build(task, args, kwargs, options, None)
+        if len(queues) == 1:
+            return [outgoing]
+        return [Outgoing(queue, outgoing.message, outgoing.due) for queue in queues]
+
+    def _warn_of_loop(self, outgoing: Outgoing) -> None:
+        if self._warned_of_loop or self.app.outlet is not None:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._warned_of_loop = True
+        warnings.warn(
+            f"{outgoing.message.headers.task}: delay() blocks the running event loop; await adelay() there. Said once.",
+            UmbelWarning,
+            stacklevel=5,
+        )
+
+    # Building ---------------------------------------------------------------------------------------------------------
+
+    def build(
+        self,
+        task: "Task[..., Any] | str",
+        args: Args = (),
+        kwargs: Kwargs | None = None,
+        options: Mapping[str, Any] | None = None,
+        embed: Embed | None = None,
+    ) -> Outgoing:
+        """One call as a message, complete and checked; nothing is sent.
+
+        Raises ``TypeError`` for arguments that the task does not take or options that calls do not have,
+        ``EncodeError``, ``PayloadTooLarge``, ``QueueNotFound``.
+        """
+        return self._build(task, args, {} if kwargs is None else kwargs, options, embed)[0]
+
+    def check(self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any]) -> None:
+        """Raise what ``build`` would raise for these arguments and options."""
+        plan = self._plan(task)
+        if plan.check is not None:
+            plan.check(args, kwargs)
+        plan.merge(args, kwargs, options)
+
+    def _build(
+        self,
+        task: "Task[..., Any] | str",
+        args: Args,
+        kwargs: Kwargs,
+        options: Mapping[str, Any] | None,
+        embed: Embed | None,
+    ) -> tuple[Outgoing, tuple[str, ...]]:
+        plan = self._plan(task)
+        if type(args) is not tuple and not isinstance(args, list | tuple):
+            raise TypeError(f"{plan.name}: args is a list or tuple of arguments, not {type(args).__name__}")
+        if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
+            raise TypeError(f"{plan.name}: kwargs is a mapping of names to arguments, not {type(kwargs).__name__}")
+        if plan.check is not None:
+            plan.check(args, kwargs)
+        merged, destination = plan.merge(args, kwargs, options)
+        headers, properties, due = self._head(plan, args, kwargs, merged, destination)
+        custom = merged.get("headers")
+        if custom:
+            custom = _overlay(headers, custom)
+        if signals.before_task_publish.receivers:
+            headers, properties, custom, args, kwargs, embed = self._announce_before(
+                plan, headers, properties, custom, (args, kwargs, embed), merged, destination
+            )
+        message = self._body(plan, headers, properties, custom, args, kwargs, embed, merged)
+        return Outgoing(destination.queues[0], message, due), destination.queues
+
+    def _plan(self, task: "Task[..., Any] | str") -> Plan:
+        """What is known of the task's calls, from the last one if nothing has changed since."""
+        conf = self.app.conf
+        if isinstance(task, str):
+            plan, known = self._plans.get(task), None
+        else:
+            plan, known = task.plan, task
+        if plan is not None and plan.version == conf.version:
+            return plan
+        self.app.finalize()
+        router, fixed = self.app.routing()
+        name = task if isinstance(task, str) else task.name
+        plan = Plan(name, known, router, fixed=fixed, version=conf.version)
+        if known is not None:
+            known.plan = plan
+        else:
+            if len(self._plans) > 10_000:
+                self._plans.clear()
+            self._plans[name] = plan
+        return plan
+
+    def _head(
+        self, plan: Plan, args: Args, kwargs: Kwargs, options: Mapping[str, Any], destination: Destination
+    ) -> tuple[Headers, Properties, float | None]:
+        get = options.get
+        task_id = get("task_id") or uuid()
+        parent_id, root_id, priority = get("parent_id"), get("root_id"), get("priority")
+        parent = request.current.get()
+        if parent is not None and parent.id is not None:
+            root_id = root_id or parent.root_id or parent.id
+            parent_id = parent_id or parent.id
+            if priority is None and self.app.conf.task_inherit_parent_priority:
+                priority = parent.delivery_info.get("priority")
+        if priority is None:
+            priority = self.app.conf.task_default_priority or 0
+        hard, soft = get("time_limit"), get("soft_time_limit")
+        if hard is not None and soft is not None and soft > hard:
+            raise ValueError(f"{plan.name}: soft_time_limit {soft} is more than time_limit {hard}")
+        headers = Headers(
+            plan.name,
+            task_id,
+            "py",
+            get("shadow"),
+            None,
+            None,
+            get("group_id"),
+            get("group_index"),
+            get("retries", 0),
+            _NO_LIMITS if hard is None and soft is None else (hard, soft),
+            root_id or task_id,
+            parent_id,
+            get("argsrepr") or short(args),
+            get("kwargsrepr") or short(kwargs),
+            get("origin") or origin(),
+            get("ignore_result"),
+            get("replaced_task_nesting", 0),
+            get("stamped_headers"),
+            {name: options[name] for name in get("stamped_headers") or () if name in options},
+        )
+        info = DeliveryInfo(destination.exchange, destination.routing_key)
+        properties = Properties(
+            task_id, get("reply_to"), get("delivery_mode") or self.app.conf.task_default_delivery_mode, info, priority
+        )
+        due = None
+        if "countdown" in options or "eta" in options or "expires" in options:
+            due = self._times(headers, properties, options)
+        if not options.keys().isdisjoint(_GIVEN_PROPERTIES):
+            properties.correlation_id = get("correlation_id") or task_id
+            properties.expiration = _milliseconds(get("expiration")) or properties.expiration
+        return headers, properties, due
+
+    def _times(self, headers: Headers, properties: Properties, options: Mapping[str, Any]) -> float | None:
+        """Set ``eta`` and ``expires``, and return when the message is due."""
+        app = self.app
+        times = timing(
+            countdown=options.get("countdown"),
+            eta=options.get("eta"),
+            expires=options.get("expires"),
+            now=app.clock.now(),
+            zone=app.timezone,
+        )
+        headers.eta, headers.expires, properties.expiration = times.eta, times.expires, times.expiration
+        return times.due
+
+    def _body(
+        self,
+        plan: Plan,
+        headers: Headers,
+        properties: Properties,
+        custom: dict[str, Any] | None,
+        args: Args,
+        kwargs: Kwargs,
+        embed: Embed | None,
+        options: Mapping[str, Any],
+    ) -> Message:
+        serializer = options.get("serializer") or self.app.conf.task_serializer
+        try:
+            content_type, encoding, data = wire_body.encode(args, kwargs, embed, serializer)
+        except EncodeError as error:
+            raise _named(error, plan) from error.__cause__
+        limit = self.app.conf.task_max_payload
+        if limit is not None and len(data) > limit:
+            raise PayloadTooLarge(plan.name, len(data), limit)
+        return Message(headers, properties, data, content_type, encoding, custom or None)
+
+    def _announce_before(
+        self,
+        plan: Plan,
+        headers: Headers,
+        properties: Properties,
+        custom: dict[str, Any] | None,
+        content: tuple[Args, Kwargs, Embed | None],
+        options: Mapping[str, Any],
+        destination: Destination,
+    ) -> tuple[Headers, Properties, dict[str, Any] | None, Args, Kwargs, Embed | None]:
+        """Send ``before_task_publish``, and keep what its receivers change."""
+        embed = dict(_NOTHING) if content[2] is None else msgspec.structs.asdict(content[2])
+        parts = (content[0], content[1], embed)
+        shown_headers = {**_shown(headers), **(custom or {})}
+        shown_properties = _shown(properties)
+        del shown_properties["delivery_info"]
+        signals.before_task_publish.send(
+            sender=plan.name,
+            body=parts,
+            exchange=destination.exchange,
+            routing_key=destination.routing_key,
+            headers=shown_headers,
+            properties=shown_properties,
+            declare=[plan.router.find(queue) for queue in destination.queues],
+            retry_policy=self._retry_policy(options),
+        )
+        custom = _overlay(headers, shown_headers)
+        known = {name: value for name, value in shown_properties.items() if name in Properties.__struct_fields__}
+        return (
+            headers,
+            msgspec.structs.replace(properties, **known),
+            custom,
+            parts[0],
+            parts[1],
+            content[2] if embed == _NOTHING else Embed(**embed),
+        )
+
+    # Publishing -------------------------------------------------------------------------------------------------------
+
+    def publish(self, messages: Sequence[Outgoing], options: Mapping[str, Any] | None = None) -> None:
+        """Publish within ``broker_publish_timeout``, with the retry policy of ``options`` or the settings.
+
+        Raises ``OperationalError`` that says what became of the messages, and what to do.
+        """
+        attempts = _Attempts(self, options)
+        while True:
+            try:
+                outlet = self.app.outlet
+                way = self.app.sync_producer if outlet is None else outlet
+                receipts = way.publish(messages, deadline=attempts.remaining())
+                break
+            except OperationalError as error:
+                self.app.clock.pause(attempts.pause(error))
+        self._check(messages, receipts)
+
+    async def apublish(self, messages: Sequence[Outgoing], options: Mapping[str, Any] | None = None) -> None:
+        """``publish``, for coroutines."""
+        attempts = _Attempts(self, options)
+        while True:
+            try:
+                outlet = self.app.outlet
+                if outlet is not None:
+                    receipts = await outlet.apublish(messages, deadline=attempts.remaining())
+                else:
+                    receipts = await self.app.producer().publish(messages, deadline=attempts.remaining())
+                break
+            except OperationalError as error:
+                await self.app.clock.sleep(attempts.pause(error))
+        self._check(messages, receipts)
+
+    def _check(self, messages: Sequence[Outgoing], receipts: Sequence[Receipt]) -> None:
+        failed: tuple[Outgoing, Receipt] | None = None
+        for outgoing, receipt in zip(messages, receipts, strict=True):
+            if isinstance(receipt, Accepted):
+                self.announce(outgoing)
+            elif failed is None:
+                failed = outgoing, receipt
+        if failed is None:
+            return
+        outgoing, receipt = failed
+        headers = outgoing.message.headers
+        call = f"{headers.task}[{headers.id}]"
+        others = f" Of {len(messages)} messages, {_accepted(receipts)} were accepted." if len(messages) > 1 else ""
+        if isinstance(receipt, Refused):
+            raise OperationalError(f"the broker refused {call}: {receipt.error}.{others}") from receipt.error
+        assert not isinstance(receipt, Accepted)
+        raise OperationalError(
+            f"{call} was sent but not confirmed: {receipt.error}. It may run; sent again, it may run twice.{others}"
+        ) from receipt.error
+
+    def announce(self, outgoing: Outgoing) -> None:
+        """Send ``after_task_publish`` (and Celery's old ``task_sent``) for a message that is out."""
+        if not (signals.after_task_publish.receivers or signals.task_sent.receivers):
+            return
+        message = outgoing.message
+        headers = {**_shown(message.headers), **(envelope.custom_headers(message) or {})}
+        accept = frozenset([message.content_type])
+        args, kwargs, embed = wire_body.decode(message, accept)
+        signals.after_task_publish.send(
+            sender=message.headers.task,
+            headers=headers,
+            body=(args, kwargs, msgspec.structs.asdict(embed)),
+            exchange=message.properties.delivery_info.exchange,
+            routing_key=message.properties.delivery_info.routing_key,
+        )
+        signals.task_sent.send(
+            sender=message.headers.task,
+            task_id=message.headers.id,
+            task=message.headers.task,
+            args=args,
+            kwargs=kwargs,
+            eta=message.headers.eta,
+            taskset=message.headers.group,
+        )
+
+    def _retry_policy(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {**self.app.conf.task_publish_retry_policy, **((options or {}).get("retry_policy") or {})}
+
+    def retry_policy(self, options: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """How a failed publish is repeated; None: it is not."""
+        wanted = (options or {}).get("retry")
+        if not (self.app.conf.task_publish_retry if wanted is None else wanted):
+            return None
+        return self._retry_policy(options)
+
+
+class _Attempts:
+    """The attempts of one publish: how long each may take, and how long to wait in between."""
+
+    def __init__(self, client: Client, options: Mapping[str, Any] | None) -> None:
+        self.client = client
+        self.clock = client.app.clock
+        self.timeout = client.app.conf.broker_publish_timeout
+        self.deadline = self.clock.monotonic() + self.timeout
+        self.options = options
+        self.count = 0
+        self._pauses: Iterator[float] | None = None
+
+    def remaining(self) -> float:
+        return max(self.deadline - self.clock.monotonic(), 0.0)
+
+    def pause(self, error: OperationalError) -> float:
+        """Seconds until the next attempt; raises when there is none."""
+        policy = self.client.retry_policy(self.options)
+        if policy is not None:
+            most = policy.get("max_retries")
+            start, step, top = (float(policy.get(f"interval_{name}") or 0) for name in ("start", "step", "max"))
+            pause = min(start + step * self.count, top)
+            self.count += 1
+            if (most is None or self.count <= most) and pause < self.remaining():
+                return pause
+        url = self.client.app.broker.url
+        raise OperationalError(
+            f"cannot publish to {url}: {error}. Nothing was sent (tried for at most {self.timeout:g} s); "
+            "check that the broker is there and may be written to, then call again"
+        ) from error
+
+
+_GIVEN_PROPERTIES = frozenset({"correlation_id", "expiration"}) & PROPERTIES
+
+
+def _accepted(receipts: Sequence[Receipt]) -> int:
+    return sum(isinstance(receipt, Accepted) for receipt in receipts)
+
+
+def _milliseconds(value: Any) -> str | None:
+    """AMQP's ``expiration`` option: seconds, as kombu takes it."""
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    return str(int(seconds * 1000))
+
+
+def _shown(struct: msgspec.Struct) -> dict[str, Any]:
+    """A struct's fields for receivers of signals, who may change them."""
+    shown = msgspec.structs.asdict(struct)
+    if "timelimit" in shown and shown["timelimit"] is not None:
+        shown["timelimit"] = list(shown["timelimit"])
+    return shown
+
+
+def _overlay(headers: Headers, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Set in ``headers`` what ``given`` says about them, and return the rest: the caller's own headers."""
+    rest = {}
+    for name, value in given.items():
+        if name in _HEADERS:
+            setattr(headers, name, tuple(value) if name == "timelimit" and value is not None else value)
+        else:
+            rest[name] = value
+    return rest or None
+
+
+def _named(error: EncodeError, plan: Plan) -> EncodeError:
+    """The error with the argument's position and name: ``argument 2 ('callback') of tasks.add``."""
+    if len(error.path) < 2:
+        return EncodeError(f"{plan.name}: {error}")
+    part, where, *inner = error.path
+    if part == "args":
+        name = plan.parameters[where] if isinstance(where, int) and where < len(plan.parameters) else None
+        what = f"argument {where + 1}" + (f" ({name!r})" if name else "")
+    else:
+        what = f"argument {where!r}"
+    place = "".join(f"[{step!r}]" for step in inner)
+    return EncodeError(f"{what} of {plan.name}{', at ' + place if place else ''}: {error.reason}")

@@ -1,0 +1,155 @@
+"""``Task.apply``: a call that runs here and now, without a message, through the same execution as in a worker."""
+
+import asyncio
+from collections.abc import Callable
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any
+
+from umbel.app import coroutine, request
+from umbel.app.execution import Traits, execute
+from umbel.app.identity import uuid
+from umbel.app.results import EagerResult
+from umbel.core import states
+from umbel.core.message import Embed, Headers, Message, Properties
+from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
+from umbel.core.record import Record
+
+if TYPE_CHECKING:
+    from umbel.app.task import Task
+
+
+class Host:
+    """The surroundings of a task that runs in its caller. Remembers what the body returned or raised."""
+
+    def __init__(self, task: "Task[..., Any]", traits: Traits) -> None:
+        self.app = task.app
+        self.clock = task.app.clock
+        self.nodename = task.app.nodename
+        self.traits = traits
+        self.store = task.app.store if task.store_eager_result and not task.ignore_result else None
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run it; a coroutine to its end."""
+        hook = function is not self.traits.function
+        try:
+            value = function(*args, **kwargs)
+            if iscoroutine(value):
+                value = coroutine.run(value)
+        except BaseException as error:
+            self.error = error
+            raise
+        if not hook:
+            self.value = value
+        return value
+
+    def show(self, outcome: Outcome) -> bool:
+        """Store the record, if eager results are stored."""
+        record = getattr(outcome, "record", None)
+        if self.store is not None and record is not None:
+            self.store.sync.write([record])
+        return True
+
+    def started(self, record: Record) -> None:
+        """Store that it has started, if eager results are stored."""
+        if self.store is not None:
+            self.store.sync.write([record])
+
+
+def apply(
+    task: "Task[..., Any]",
+    args: Any,
+    kwargs: Any,
+    task_id: str | None,
+    retries: int,
+    throw: bool | None,
+    headers: dict[str, Any] | None,
+    fields: dict[str, Any],
+) -> EagerResult[Any]:
+    """Run the call, and its retries in place, to the end. See ``Task.apply``."""
+    app = task.app
+    app.finalize()
+    task_id = task_id or uuid()
+    propagate = app.conf.task_eager_propagates if throw is None else throw
+    traits = Traits(task)
+    if not task.store_eager_result:
+        traits.policy = traits.ignoring  # nothing is stored, so nothing need be encoded
+    while True:
+        host = Host(task, traits)
+        context = _context(task, args, kwargs, task_id, retries, headers, fields)
+        outcome = execute(traits, context, args, kwargs, host)
+        if isinstance(outcome, Retried) and getattr(host.error, "sig", None) is not None:
+            args, kwargs, options = host.error.sig  # type: ignore[union-attr]
+            retries = options["retries"]
+            continue
+        return _result(task, task_id, outcome, host, propagate)
+
+
+def _context(
+    task: "Task[..., Any]",
+    args: Any,
+    kwargs: Any,
+    task_id: str,
+    retries: int,
+    headers: dict[str, Any] | None,
+    fields: dict[str, Any],
+) -> request.Context:
+    parent = request.current.get()
+    head = Headers(
+        task.name,
+        task_id,
+        shadow=fields.get("shadow"),
+        group=fields.get("group_id"),
+        group_index=fields.get("group_index"),
+        retries=retries,
+        timelimit=(fields.get("time_limit", task.time_limit), fields.get("soft_time_limit", task.soft_time_limit)),
+        root_id=fields.get("root_id") or (parent.root_id if parent is not None else None) or task_id,
+        parent_id=fields.get("parent_id") or (parent.id if parent is not None else None),
+        ignore_result=fields.get("ignore_result", bool(task.ignore_result)),
+    )
+    message = Message(
+        head, Properties(correlation_id=task_id, priority=fields.get("priority")), b"", custom=headers or {}
+    )
+    return request.Context(
+        message,
+        Embed(),
+        args=args,
+        kwargs=kwargs,
+        is_eager=True,
+        called_directly=False,
+        hostname=task.app.nodename,
+        logfile=fields.get("logfile"),
+        loglevel=fields.get("loglevel"),
+    )
+
+
+def _result(task: "Task[..., Any]", task_id: str, outcome: Outcome, host: Host, propagate: bool) -> EagerResult[Any]:
+    match outcome:
+        case Success():
+            state, value, traceback = states.SUCCESS, host.value, None
+        case Failure():
+            state, value, traceback = states.FAILURE, host.error, outcome.record.traceback
+        case Ignored():
+            state, value, traceback = states.IGNORED, host.error, None
+        case Rejected():
+            state, value, traceback = states.REJECTED, host.error, None
+        case _:
+            state, value, traceback = states.RETRY, host.error, None
+    if state == states.FAILURE and propagate and host.error is not None:
+        raise host.error
+    host.show(outcome)
+    return EagerResult(task_id, value, state, traceback, task.name, task.app)
+
+
+async def off_loop(function: Callable[..., Any], *args: Any) -> Any:
+    """Run a blocking function in a thread, so that the loop goes on."""
+    return await asyncio.to_thread(function, *args)
+
+
+def first_entry(context: request.Context, name: str) -> bool:
+    """Whether this is the worker's own call of an overridden ``__call__``: once per context, for its task."""
+    if context.task != name or "entered" in context.__dict__:
+        return False
+    context.__dict__["entered"] = True
+    return True

@@ -1,0 +1,175 @@
+"""What does not change between two calls of one task: its options, its route, and how its arguments are checked.
+
+Made once per task and thrown away when the task or the configuration changes. Pure once made.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from umbel.app.nearest import advice
+from umbel.core.errors import ImproperlyConfigured
+from umbel.core.options import merge
+from umbel.core.routing import Destination, Router
+
+if TYPE_CHECKING:
+    from umbel.app.task import Task
+
+Check = Callable[[tuple[Any, ...] | list[Any], Mapping[str, Any]], None]
+
+FROM_TASK = (
+    "queue",
+    "exchange",
+    "routing_key",
+    "delivery_mode",
+    "priority",
+    "expires",
+    "serializer",
+    "time_limit",
+    "soft_time_limit",
+)
+"""Attributes of a task that are options of its calls."""
+
+OPTIONS = frozenset(FROM_TASK) | {
+    "add_to_parent",
+    "argsrepr",
+    "countdown",
+    "eta",
+    "exchange_type",
+    "group_id",
+    "group_index",
+    "headers",
+    "ignore_result",
+    "kwargsrepr",
+    "origin",
+    "parent_id",
+    "replaced_task_nesting",
+    "reply_to",
+    "retries",
+    "retry",
+    "retry_policy",
+    "root_id",
+    "route_name",
+    "shadow",
+    "stamped_headers",
+    "task_id",
+}
+PROPERTIES = frozenset(
+    {"app_id", "cluster_id", "correlation_id", "expiration", "message_id", "timestamp", "type", "user_id"}
+)
+"""AMQP's own; a broker without AMQP has no place for most of them."""
+
+LATER = frozenset(
+    {
+        "chain",
+        "chord",
+        "compression",
+        "confirm_timeout",
+        "connection",
+        "declare",
+        "immediate",
+        "link",
+        "link_error",
+        "mandatory",
+        "producer",
+        "publisher",
+        "result_cls",
+        "router",
+        "timeout",
+    }
+)
+
+
+class Plan:
+    """The calls of one task, prepared. ``task`` is None for calls by name.
+
+    ``routed`` and ``destination`` are what a call without options of its own comes to; None where the route may depend
+    on the arguments. ``parameters`` names the task's positional parameters, for error messages.
+    """
+
+    __slots__ = ("check", "destination", "name", "options", "parameters", "routed", "router", "task", "version")
+
+    def __init__(self, name: str, task: "Task[..., Any] | None", router: Router, *, fixed: bool, version: int) -> None:
+        self.name = name
+        self.task = task
+        self.router = router
+        self.version = version
+        self.options = _own_options(task) if task is not None else {}
+        self.check: Check | None = None
+        self.parameters: tuple[str, ...] = ()
+        if task is not None and task.typing:
+            self.parameters, self.check = _checker(task)
+        self.routed: dict[str, Any] | None = None
+        self.destination: Destination | None = None
+        if fixed:
+            self.routed = router.route(name, (), {}, self.options, task=task)
+            self.destination = router.destination(self.routed)
+
+    def merge(
+        self, args: Any, kwargs: Any, options: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any] | Mapping[str, Any], Destination]:
+        """The options of one call, and where they lead. Raises ``TypeError`` for an option that calls do not have."""
+        if not options and self.routed is not None and self.destination is not None:
+            return self.routed, self.destination
+        call = options or {}
+        if not call.keys() <= OPTIONS:
+            _refuse_unknown(self.name, call)
+        name = call.get("route_name") or self.name
+        routed = self.router.route(name, args, kwargs, merge(self.options, call), task=self.task)
+        return routed, self.router.destination(routed)
+
+
+def _own_options(task: "Task[..., Any]") -> dict[str, Any]:
+    own = {option: getattr(task, option, None) for option in FROM_TASK}
+    own["ignore_result"] = bool(task.ignore_result)
+    return merge(own)
+
+
+def _refuse_unknown(name: str, call: Mapping[str, Any]) -> None:
+    stamps = call.get("stamped_headers") or ()
+    for option, value in call.items():
+        if option in OPTIONS or option in PROPERTIES or option in stamps:
+            continue
+        if option not in LATER:
+            raise TypeError(f"{name}: there is no option {option!r}{advice(option, OPTIONS)}")
+        if value is not None:
+            raise ImproperlyConfigured(f"{name}: option {option!r} is not built yet; leave it out")
+
+
+# Arguments ------------------------------------------------------------------------------------------------------------
+
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _checker(task: "Task[..., Any]") -> tuple[tuple[str, ...], Check | None]:
+    """The names of the positional parameters, and the check of a call's arguments.
+
+    The check looks at the number of arguments; only where that does not settle it, ``Signature.bind`` decides.
+    """
+    try:
+        signature = inspect.signature(task.run)
+    except (TypeError, ValueError):
+        return (), None  # written in C: it checks its arguments itself
+    parameters = signature.parameters.values()
+    positional = [parameter for parameter in parameters if parameter.kind in _PLAIN]
+    named = frozenset(p.name for p in parameters if p.kind not in (inspect.Parameter.POSITIONAL_ONLY, *_VARIABLE))
+    required = frozenset(p.name for p in parameters if p.kind not in _VARIABLE and p.default is p.empty)
+    keyword_only = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    least = sum(1 for parameter in positional if parameter.default is parameter.empty)
+    most = float("inf") if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+    if keyword_only:
+        most = -1  # counting cannot settle it
+
+    def check(args: tuple[Any, ...] | list[Any], kwargs: Mapping[str, Any]) -> None:
+        if not kwargs:
+            if least <= len(args) <= most:
+                return
+        elif not args and required <= kwargs.keys() <= named:
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{task.name}{signature}: {error}") from None
+
+    return tuple(parameter.name for parameter in positional), check

@@ -1,0 +1,583 @@
+"""Handles on results: what became of one call. Reads the result store; never the broker, except to say who is missing.
+
+Every reading method has an async twin with the prefix ``a``, and ``await result`` is ``await result.aget()``.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import msgspec
+
+from umbel.app import ambient, bulk, request
+from umbel.app.absence import Absence
+from umbel.core import states
+from umbel.core.delivery import Revocation
+from umbel.core.errors import ImproperlyConfigured, TimeoutError
+from umbel.core.record import Record
+from umbel.wire import exceptions
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.result.base import Store
+
+R = TypeVar("R")
+
+NO_STORE = "No result backend is configured, so no results are kept: pass backend= to Umbel(...), or set result_backend"
+IN_TASK = (
+    "Never call result.get() within a task: it waits for a worker that may be waiting for it. "
+    "If you know that it cannot, pass disable_sync_subtasks=False"
+)
+REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
+
+_joins_allowed: ContextVar[bool] = ContextVar("umbel_allow_join", default=False)
+
+
+@contextmanager
+def allow_join_result() -> Iterator[None]:
+    """Let ``get()`` wait inside a task, for this block."""
+    token = _joins_allowed.set(True)
+    try:
+        yield
+    finally:
+        _joins_allowed.reset(token)
+
+
+@contextmanager
+def denied_join_result() -> Iterator[None]:
+    """Undo ``allow_join_result`` for this block."""
+    token = _joins_allowed.set(False)
+    try:
+        yield
+    finally:
+        _joins_allowed.reset(token)
+
+
+def _check_may_wait(disabled: bool) -> None:
+    context = request.current.get()
+    in_task = context is not None and not context.called_directly and not context.is_eager
+    if disabled and in_task and not _joins_allowed.get():
+        raise RuntimeError(IN_TASK)
+    if bulk.collecting():
+        raise RuntimeError("get() inside bulk(): what it waits for is sent at the end of the block; get it after that")
+
+
+class ResultBase:
+    """What all handles have in common."""
+
+    id: str
+    parent: "ResultBase | None" = None
+
+
+class AsyncResult(ResultBase, Generic[R]):
+    """The handle on one call, by task id. Compares equal to other handles on it, and to the id."""
+
+    TimeoutError = TimeoutError
+
+    def __init__(
+        self,
+        id: str,
+        store: "Store | None" = None,
+        task_name: str | None = None,
+        app: "Umbel | None" = None,
+        parent: "ResultBase | None" = None,
+        *,
+        queue: str | None = None,
+        ignored: bool = False,
+    ) -> None:
+        if id is None:
+            raise ValueError("a result needs the id of its task, not None")
+        self.id = id
+        self.parent = parent
+        self.ignored = ignored
+        self.sent_to = queue
+        self._app = app
+        self._store = store
+        self._record: Record | None = None
+        self._name = task_name
+        self._callbacks: list[tuple[Callable[[Any], Any], Callable[[BaseException], Any] | None]] = []
+
+    @property
+    def app(self) -> "Umbel":
+        """The app through which results are read."""
+        if self._app is None:
+            self._app = ambient.get_current_app()
+        return self._app
+
+    @property
+    def task_id(self) -> str:
+        """The id."""
+        return self.id
+
+    @property
+    def backend(self) -> "Store":
+        """The store that is read. Raises ``NotImplementedError`` where results are not configured."""
+        store = self._store or self.app.store
+        if store is None:
+            raise NotImplementedError(NO_STORE)
+        return store
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> Record:
+        if self._record is None:
+            self._learn(self.backend.sync.read([self.id]).get(self.id))
+        return self._seen
+
+    async def _alook(self) -> Record:
+        if self._record is None:
+            self._learn((await self.backend.read([self.id])).get(self.id))
+        return self._seen
+
+    def _learn(self, record: Record | None) -> None:
+        """Keep an end for good; anything else is what was seen last."""
+        self._seen = record or Record(states.PENDING, task_id=self.id)
+        if self._seen.status in states.READY_STATES:
+            self._record = self._seen
+            callbacks, self._callbacks = self._callbacks, []
+            for callback, on_error in callbacks:
+                self._call_back(callback, on_error)
+
+    _seen: Record = Record(states.PENDING)
+
+    @property
+    def state(self) -> str:
+        """The state (``umbel.states``): PENDING where nothing is known."""
+        return self._look().status
+
+    status = state
+
+    async def astate(self) -> str:
+        """``state``, for coroutines."""
+        return (await self._alook()).status
+
+    @property
+    def result(self) -> Any:
+        """The value returned, the exception raised, or what ``update_state`` stored."""
+        return _value(self._look())
+
+    info = result
+
+    @property
+    def traceback(self) -> str | None:
+        """The traceback as text, if it failed."""
+        return self._look().traceback
+
+    def ready(self) -> bool:
+        """Whether it has ended."""
+        return self.state in states.READY_STATES
+
+    async def aready(self) -> bool:
+        """``ready``, for coroutines."""
+        return await self.astate() in states.READY_STATES
+
+    def successful(self) -> bool:
+        """Whether it returned."""
+        return self.state == states.SUCCESS
+
+    def failed(self) -> bool:
+        """Whether it raised."""
+        return self.state == states.FAILURE
+
+    def exists(self) -> bool:
+        """Whether anything is stored about it: an unknown id is PENDING as well."""
+        return self._record is not None or bool(self.backend.sync.read([self.id]))
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        follow_parents: bool = True,
+        callback: Callable[[str, Any], Any] | None = None,
+        on_message: Callable[[dict[str, Any]], Any] | None = None,
+        on_interval: Callable[[], Any] | None = None,
+        disable_sync_subtasks: bool = True,
+    ) -> R:
+        """Wait for the end, and return the value or raise what the task raised (``propagate``).
+
+        ``timeout`` in seconds raises ``TimeoutError``; the task goes on. ``on_interval`` is called about every
+        ``interval`` seconds, ``on_message`` with every state that is seen, ``callback`` with id and value. ``no_ack``
+        has no meaning here. Raises ``RuntimeError`` inside a task, unless ``disable_sync_subtasks=False``.
+        """
+        if self.ignored:
+            return cast(R, None)
+        _check_may_wait(disable_sync_subtasks)
+        if follow_parents and propagate:
+            self._raise_for_parents()
+        waiting = _Waiting(self, timeout, interval, on_message, on_interval)
+        while not waiting.done(self._look()):
+            self.backend.sync.wait([self.id], waiting.slice())
+            waiting.passed()
+        return self._end(propagate, callback)
+
+    wait = get
+
+    async def aget(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *,
+        disable_sync_subtasks: bool = True,
+    ) -> R:
+        """``get``, for coroutines."""
+        if self.ignored:
+            return cast(R, None)
+        _check_may_wait(disable_sync_subtasks)
+        waiting = _Waiting(self, timeout, 0.5, None, None)
+        while not waiting.done(await self._alook()):
+            await self.backend.wait([self.id], waiting.slice())
+            waiting.passed()
+        return self._end(propagate, None)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.aget().__await__()
+
+    def _end(self, propagate: bool, callback: Callable[[str, Any], Any] | None) -> R:
+        self.maybe_throw(propagate, callback)
+        return cast(R, self.result)
+
+    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
+        """Raise what the task raised, if it did; else return its value as far as it is known."""
+        record = self._look()
+        value = _value(record)
+        if propagate and record.status in states.PROPAGATE_STATES:
+            raise _with_remote(value, record.traceback)
+        if callback is not None:
+            callback(self.id, value)
+        return value
+
+    maybe_reraise = maybe_throw
+
+    def throw(self, error: BaseException | type[BaseException]) -> None:
+        """Raise ``error`` here."""
+        raise error
+
+    def then(
+        self,
+        callback: "Callable[[AsyncResult[R]], Any]",
+        on_error: Callable[[BaseException], Any] | None = None,
+        weak: bool = False,
+    ) -> "AsyncResult[R]":
+        """Call ``callback(self)`` once this handle sees the end: now, or in a later ``get()`` or ``ready()``.
+
+        ``on_error`` is given what the callback raises.
+        """
+        if self._record is not None:
+            self._call_back(callback, on_error)
+        else:
+            self._callbacks.append((callback, on_error))
+        return self
+
+    def _call_back(self, callback: Callable[[Any], Any], on_error: Callable[[BaseException], Any] | None) -> None:
+        try:
+            callback(self)
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(error)
+
+    def _raise_for_parents(self) -> None:
+        for node in reversed(list(self._parents())):
+            node.maybe_throw()
+
+    def _parents(self) -> "Iterator[AsyncResult[Any]]":
+        node = self.parent
+        while isinstance(node, AsyncResult):
+            yield node
+            node = node.parent
+
+    # Acting -----------------------------------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Delete the stored result, and those of its parents."""
+        self._record = None
+        self._seen = Record(states.PENDING, task_id=self.id)
+        self.backend.sync.forget([self.id])
+        if isinstance(self.parent, AsyncResult):
+            self.parent.forget()
+
+    async def aforget(self) -> None:
+        """``forget``, for coroutines."""
+        self._record = None
+        self._seen = Record(states.PENDING, task_id=self.id)
+        await self.backend.forget([self.id])
+        if isinstance(self.parent, AsyncResult):
+            await self.parent.aforget()
+
+    def revoke(
+        self,
+        terminate: bool = False,
+        signal: str | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Mark the task in the broker so that no worker starts it; ``terminate`` ends it where it runs already.
+
+        ``signal`` names the signal that ends it (default SIGTERM). The mark is there when this returns.
+        """
+        if wait or timeout is not None:
+            raise ImproperlyConfigured(
+                "revoke(wait=..., timeout=...): replies of workers are not built yet; leave it out"
+            )
+        self.app.revoke([self._mark(terminate, signal)])
+
+    async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
+        """``revoke``, for coroutines."""
+        await self.app.arevoke([self._mark(terminate, signal)])
+
+    def _mark(self, terminate: bool, signal: str | None) -> Revocation:
+        return Revocation(self.id, (signal or "SIGTERM") if terminate else None)
+
+    # What else is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> "list[AsyncResult[Any]] | None":
+        """Handles on the tasks that it called, once it has ended; None before."""
+        found = self._look().children
+        return None if found is None else [result_from_tuple(child, self.app) for child in found]
+
+    def iterdeps(self, intermediate: bool = False) -> "Iterator[tuple[AsyncResult[Any] | None, AsyncResult[Any]]]":
+        """``(parent, node)`` for this task and all that it led to, breadth first."""
+        waiting: list[tuple[AsyncResult[Any] | None, AsyncResult[Any]]] = [(None, self)]
+        while waiting:
+            parent, node = waiting.pop(0)
+            yield parent, node
+            if node.ready():
+                waiting.extend((node, child) for child in node.children or [])
+            elif not intermediate:
+                raise IncompleteStream
+
+    def collect(self, intermediate: bool = False, **kwargs: Any) -> "Iterator[tuple[AsyncResult[Any], Any]]":
+        """``(node, value)`` for this task and all that it led to; ``kwargs`` go to ``get``."""
+        self.get(**kwargs)
+        for _, node in self.iterdeps(intermediate=intermediate):
+            yield node, node.get(**kwargs)
+
+    def get_leaf(self) -> Any:
+        """The value of the last task that it led to."""
+        value = None
+        for _, node in self.iterdeps():
+            value = node.get()
+        return value
+
+    @property
+    def date_done(self) -> datetime | None:
+        """When it ended."""
+        done = self._look().date_done
+        return datetime.fromisoformat(done) if done else None
+
+    @property
+    def name(self) -> str | None:
+        """The task's name. This and the next five need ``result_extended``."""
+        return self._extended("name") or self._name
+
+    @property
+    def args(self) -> Any:
+        """The positional arguments."""
+        return self._extended("args")
+
+    @property
+    def kwargs(self) -> Any:
+        """The keyword arguments."""
+        return self._extended("kwargs")
+
+    @property
+    def worker(self) -> str | None:
+        """The node that ran it."""
+        return cast("str | None", self._extended("worker"))
+
+    @property
+    def retries(self) -> int | None:
+        """How often it was run again."""
+        return cast("int | None", self._extended("retries"))
+
+    @property
+    def queue(self) -> str | None:
+        """The queue it came from."""
+        return cast("str | None", self._extended("queue"))
+
+    def _extended(self, field: str) -> Any:
+        value = getattr(self._look(), field)
+        return None if value is msgspec.UNSET else value
+
+    def as_tuple(self) -> tuple[Any, Any]:
+        """``((id, parent), None)``: what ``result_from_tuple`` reads."""
+        return (self.id, self.parent.as_tuple() if isinstance(self.parent, AsyncResult) else None), None
+
+    def as_list(self) -> list[str]:
+        """The ids of this task and its parents."""
+        return [self.id, *(node.id for node in self._parents())]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, AsyncResult):
+            return other.id == self.id
+        return other == self.id if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        return self.id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.id}>"
+
+    def __copy__(self) -> "AsyncResult[R]":
+        return type(self)(self.id, self._store, self._name, self._app, self.parent, queue=self.sent_to)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.id, None, self._name, None, self.parent)
+
+
+class IncompleteStream(Exception):
+    """A task that ``iterdeps`` came to has not ended."""
+
+
+class _Waiting:
+    """How long ``get`` waits, what it calls on the way, and when it says that nobody works."""
+
+    def __init__(
+        self,
+        result: AsyncResult[Any],
+        timeout: float | None,
+        interval: float,
+        on_message: Callable[[dict[str, Any]], Any] | None,
+        on_interval: Callable[[], Any] | None,
+    ) -> None:
+        self.clock = result.app.clock
+        self.began = self.clock.monotonic()
+        self.deadline = None if timeout is None else self.began + timeout
+        self.interval = max(interval, 0.001)
+        self.result = result
+        self.on_message = on_message
+        self.on_interval = on_interval
+        self.absence = Absence(result.app, result.sent_to)
+        self.told: Record | None = None
+
+    def done(self, record: Record) -> bool:
+        if self.on_message is not None and record != self.told and record.status != states.PENDING:
+            self.told = record
+            self.on_message(msgspec.to_builtins(record))
+        if record.status in states.READY_STATES:
+            return True
+        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
+            raise TimeoutError(f"no result of {self.result.id} within {self.deadline - self.began:g} s")
+        return False
+
+    def slice(self) -> float:
+        if self.deadline is None:
+            return self.interval
+        return max(min(self.interval, self.deadline - self.clock.monotonic()), 0.0)
+
+    def passed(self) -> None:
+        if self.on_interval is not None:
+            self.on_interval()
+        self.absence.check(self.clock.monotonic() - self.began, self.result.state)
+
+
+class EagerResult(AsyncResult[R]):
+    """The handle on a call that was run at once (``apply``): state and value are inside, nothing is read."""
+
+    def __init__(
+        self,
+        id: str,
+        ret_value: Any,
+        state: str,
+        traceback: str | None = None,
+        name: str | None = None,
+        app: "Umbel | None" = None,
+    ) -> None:
+        super().__init__(id, app=app, task_name=name)
+        self._value = ret_value
+        self._record = self._seen = Record(state, ret_value, traceback, task_id=id)
+
+    @property
+    def result(self) -> Any:
+        """The value returned, or the exception raised."""
+        return self._value
+
+    info = result
+
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
+    async def aready(self) -> bool:
+        """Always."""
+        return True
+
+    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> R:
+        """The value; raises what the task raised if ``propagate``."""
+        if self.state in states.PROPAGATE_STATES and propagate:
+            raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
+        return cast(R, self._value)
+
+    wait = get
+
+    async def aget(self, timeout: float | None = None, propagate: bool = True, **kwargs: Any) -> R:
+        """``get``, for coroutines."""
+        return self.get(timeout, propagate)
+
+    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
+        """As ``get``."""
+        value = self.get(propagate=propagate)
+        if callback is not None:
+            callback(self.id, value)
+        return value
+
+    maybe_reraise = maybe_throw
+
+    def forget(self) -> None:
+        """Nothing is stored."""
+
+    def revoke(self, *args: Any, **kwargs: Any) -> None:
+        """It has run already; only the state changes."""
+        self._record = self._seen = Record(states.REVOKED, task_id=self.id)
+
+    def exists(self) -> bool:
+        """Always."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"<EagerResult: {self.id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.id, self._value, self.state, self.traceback, self._name)
+
+
+def _value(record: Record) -> Any:
+    """The result as Python has it: exceptions are rebuilt."""
+    if record.status in states.EXCEPTION_STATES and record.result is not None:
+        return exceptions.rebuild(record.result)
+    return record.result
+
+
+class RemoteTraceback(Exception):
+    """The traceback of another process, shown where its exception is raised again."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _with_remote(error: Any, traceback: str | None) -> BaseException:
+    raised = error if isinstance(error, BaseException) else Exception(error)
+    if traceback and raised.__cause__ is None:
+        raised.__cause__ = RemoteTraceback(traceback)
+    return raised
+
+
+def result_from_tuple(value: Any, app: "Umbel | None" = None) -> AsyncResult[Any]:
+    """The handle that ``as_tuple`` described."""
+    if isinstance(value, AsyncResult):
+        return value
+    head, children = value
+    if children is not None:
+        raise ImproperlyConfigured("results of groups are not built yet")
+    id, parent = head if isinstance(head, list | tuple) else (head, None)
+    return AsyncResult(id, app=app, parent=result_from_tuple(parent, app) if parent else None)

@@ -1,0 +1,320 @@
+"""The task: a function that can be called elsewhere. Attributes, the calls, and the hooks (Celery's ``Task``).
+
+It hands calls to the app's client and runs nothing by itself, except in ``apply``.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
+
+from umbel.app import ambient, eager, request, retrying
+from umbel.app.results import AsyncResult, EagerResult
+from umbel.core.errors import MaxRetriesExceededError, OperationalError, Retry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from umbel.app.application import Umbel
+    from umbel.app.client import Args, Kwargs
+    from umbel.app.execution import ExceptionInfo, Traits
+    from umbel.app.plan import Plan
+    from umbel.app.request import Context
+    from umbel.result.base import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _FromConf:
+    """An attribute that is the setting's value until a task or its class has one of its own."""
+
+    def __init__(self, setting: str) -> None:
+        self.setting = setting
+
+    def __get__(self, task: "Task[..., Any] | None", owner: type) -> Any:
+        return self if task is None else task.app.conf[self.setting]
+
+
+def from_conf(setting: str) -> Any:
+    """Falls back to ``setting``."""
+    return _FromConf(setting)
+
+
+class Task(Generic[P, R]):
+    """A task. ``@app.task`` makes one of a function; a subclass with ``run`` is one, too (``app.register_task``)."""
+
+    name: str = ""
+    typing: bool = True
+    abstract: bool = True
+
+    max_retries: int | None = 3
+    default_retry_delay: float = 180.0  # seconds
+    autoretry_for: tuple[type[BaseException], ...] = ()
+    dont_autoretry_for: tuple[type[BaseException], ...] = ()
+    retry_kwargs: Mapping[str, Any] = {}
+    retry_backoff: bool | float = False
+    retry_backoff_max: float = 600  # seconds
+    retry_jitter: bool = True
+
+    rate_limit: str | float | None = from_conf("task_default_rate_limit")
+    ignore_result: bool = from_conf("task_ignore_result")
+    store_eager_result: bool = from_conf("task_store_eager_result")
+    store_errors_even_if_ignored: bool = from_conf("task_store_errors_even_if_ignored")
+    serializer: str = from_conf("task_serializer")
+    track_started: bool = from_conf("task_track_started")
+    acks_late: bool = from_conf("task_acks_late")
+    acks_on_failure_or_timeout: bool = from_conf("task_acks_on_failure_or_timeout")
+    acks_on_failure: bool | None = from_conf("task_acks_on_failure")
+    acks_on_timeout: bool | None = from_conf("task_acks_on_timeout")
+    reject_on_worker_lost: bool | None = from_conf("task_reject_on_worker_lost")
+    time_limit: float | None = None  # seconds; the settings' limits hold in the worker where this is None
+    soft_time_limit: float | None = None
+    priority: int | None = from_conf("task_default_priority")
+    expires: "float | datetime | None" = None
+    trail: bool = True
+    send_events: bool = True
+    throws: tuple[type[BaseException], ...] = ()
+    resultrepr_maxsize: int = 1024
+
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    delivery_mode: int | None = None
+
+    MaxRetriesExceededError: ClassVar[type[Exception]] = MaxRetriesExceededError
+    OperationalError: ClassVar[type[Exception]] = OperationalError
+
+    plan: "Plan | None" = None  # kept by the client
+    _app: "Umbel | None" = None
+    _traits: "tuple[int, Traits] | None" = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, value in list(vars(cls).items()):
+            if value is None and isinstance(getattr(Task, name, None), _FromConf):
+                delattr(cls, name)  # None is "not said": the setting holds
+        if "abstract" not in vars(cls) and "run" in vars(cls):
+            cls.abstract = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name != "plan":
+            object.__setattr__(self, "plan", None)
+            object.__setattr__(self, "_traits", None)
+
+    # Of an app --------------------------------------------------------------------------------------------------------
+
+    @property
+    def app(self) -> "Umbel":
+        """The app that it belongs to; the current one, if it was registered with none."""
+        return self._app or ambient.get_current_app()
+
+    @app.setter
+    def app(self, app: "Umbel") -> None:
+        self._app = app
+
+    def bind(self, app: "Umbel") -> None:
+        """Belong to ``app``. Called when it is registered."""
+        self._app = app
+        self.on_bound(app)
+
+    @classmethod
+    def on_bound(cls, app: "Umbel") -> None:
+        """Called when the task was bound to an app: a place for overriding."""
+
+    @property
+    def backend(self) -> "Store | None":
+        """The app's result store."""
+        return self.app.store
+
+    @property
+    def request(self) -> "Context":
+        """The call that runs here; an empty one outside of tasks."""
+        return request.current.get() or request.Context()
+
+    # Running here -----------------------------------------------------------------------------------------------------
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The task's body."""
+        raise NotImplementedError("a task defines run()")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the body here and now, as a plain call. A worker calls this, too, where a subclass overrides it."""
+        context = request.current.get()
+        if context is not None and not context.called_directly and eager.first_entry(context, self.name):
+            return self.run(*args, **kwargs)
+        token = request.push(request.Context(args=args, kwargs=kwargs, task=self.name))
+        try:
+            return self.run(*args, **kwargs)
+        finally:
+            request.pop(token)
+
+    def apply(
+        self,
+        args: "Args | None" = None,
+        kwargs: "Kwargs | None" = None,
+        *,
+        task_id: str | None = None,
+        retries: int = 0,
+        throw: bool | None = None,
+        headers: dict[str, Any] | None = None,
+        logfile: str | None = None,
+        loglevel: int | None = None,
+        **options: Any,
+    ) -> EagerResult[R]:
+        """Run it here, with hooks, signals and retries as in a worker, without a message.
+
+        ``throw`` raises what the task raises (default: ``task_eager_propagates``).
+        """
+        fields = {"logfile": logfile, "loglevel": loglevel or 0, **options}
+        return eager.apply(self, args or (), kwargs or {}, task_id, retries, throw, headers, fields)
+
+    # Calling ----------------------------------------------------------------------------------------------------------
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """Call it: send the message, and return the handle on the result."""
+        return self.apply_async(args, kwargs)
+
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """``delay``, for coroutines."""
+        return await self.aapply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: "Args | None" = None,
+        kwargs: "Kwargs | None" = None,
+        **options: Any,
+    ) -> AsyncResult[R]:
+        """Call it with options: ``countdown``, ``eta``, ``expires``, ``queue``, ``priority``, ``task_id``, ….
+
+        Raises before anything is sent: ``TypeError`` for arguments that the task does not take and for unknown
+        options, ``EncodeError``, ``PayloadTooLarge``. Raises ``OperationalError`` when it cannot be sent.
+        """
+        app = self.app
+        if app.conf.task_always_eager:
+            return self._eagerly(args or (), kwargs or {}, options)
+        if type(self).shadow_name is not Task.shadow_name and "shadow" not in options:
+            options["shadow"] = self.shadow_name(args or (), kwargs or {}, options)
+        outgoing = app.client.call(self, args or (), kwargs or {}, options)
+        return app.handle(outgoing, options, trail=self.trail)
+
+    async def aapply_async(
+        self,
+        args: "Args | None" = None,
+        kwargs: "Kwargs | None" = None,
+        **options: Any,
+    ) -> AsyncResult[R]:
+        """``apply_async``, for coroutines."""
+        app = self.app
+        if app.conf.task_always_eager:
+            return await eager.off_loop(self._eagerly, args or (), kwargs or {}, options)
+        if type(self).shadow_name is not Task.shadow_name and "shadow" not in options:
+            options["shadow"] = self.shadow_name(args or (), kwargs or {}, options)
+        outgoing = await app.client.acall(self, args or (), kwargs or {}, options)
+        return app.handle(outgoing, options, trail=self.trail)
+
+    def _eagerly(self, args: "Args", kwargs: "Kwargs", options: dict[str, Any]) -> EagerResult[R]:
+        self.app.client.check(self, args, kwargs, options)
+        return self.apply(args, kwargs, **options)
+
+    def using(self, **options: Any) -> "Bound[P, R]":
+        """Options first, typed call last: ``add.using(queue="email", countdown=30).delay(2, 2)``."""
+        return Bound(self, options)
+
+    def shadow_name(self, args: "Args", kwargs: "Kwargs", options: Mapping[str, Any]) -> str | None:
+        """Another name for this call in logs and monitors: a place for overriding."""
+        return None
+
+    def AsyncResult(self, task_id: str) -> AsyncResult[R]:
+        """The handle on the call with this id."""
+        return AsyncResult(task_id, app=self.app, task_name=self.name)
+
+    # From inside ------------------------------------------------------------------------------------------------------
+
+    def retry(
+        self,
+        args: "Args | None" = None,
+        kwargs: "Kwargs | None" = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: "datetime | None" = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """Run this call again later, and end it here by raising ``Retry`` (``throw=False``: return it instead).
+
+        In ``countdown`` seconds (``default_retry_delay``) or at ``eta``, with other arguments if given. Over
+        ``max_retries`` it raises ``exc``, or ``MaxRetriesExceededError``. Outside of a worker it raises ``exc``.
+        """
+        again = retrying.retry(self, args, kwargs, exc, eta, countdown, max_retries, options)
+        if throw:
+            raise again
+        return again
+
+    def update_state(
+        self, task_id: str | None = None, state: str | None = None, meta: Any = None, **fields: Any
+    ) -> None:
+        """Store a state of your own (``"PROGRESS"``) with ``meta`` for this call, or for ``task_id``."""
+        self.app.write_state(task_id or self.request.id, state, meta)
+
+    async def aupdate_state(
+        self, task_id: str | None = None, state: str | None = None, meta: Any = None, **fields: Any
+    ) -> None:
+        """``update_state``, for coroutines."""
+        await self.app.awrite_state(task_id or self.request.id, state, meta)
+
+    # Hooks: called by whoever runs the task; what they return is ignored ----------------------------------------------
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Before the body runs. What it raises is the task's failure."""
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        """After the body returned."""
+
+    def on_failure(
+        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: "ExceptionInfo | None"
+    ) -> None:
+        """After the body raised, for the last time."""
+
+    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: "ExceptionInfo | None") -> None:
+        """After the body asked to be run again."""
+
+    def after_return(
+        self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: "ExceptionInfo | None"
+    ) -> None:
+        """After success or failure."""
+
+    def __repr__(self) -> str:
+        return f"<@task: {self.name}>"
+
+    def __reduce__(self) -> Any:
+        return _find, (self.name,)
+
+
+def _find(name: str) -> Task[..., Any]:
+    return ambient.get_current_app().tasks[name]
+
+
+class Bound(Generic[P, R]):
+    """A task with options for its next calls."""
+
+    __slots__ = ("options", "task")
+
+    def __init__(self, task: Task[P, R], options: dict[str, Any]) -> None:
+        self.task = task
+        self.options = options
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """Call the task with these options."""
+        return self.task.apply_async(args, kwargs, **self.options)
+
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """``delay``, for coroutines."""
+        return await self.task.aapply_async(args, kwargs, **self.options)
+
+    def using(self, **options: Any) -> "Bound[P, R]":
+        """The same with more options; a later one replaces an earlier one."""
+        return Bound(self.task, {**self.options, **options})
+
+    def __repr__(self) -> str:
+        return f"<{self.task.name} using {self.options}>"
