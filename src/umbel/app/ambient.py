@@ -116,7 +116,7 @@ class Proxy:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._lookup(), name, value)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         return self._lookup()(*args, **kwargs)
 
     def __bool__(self) -> bool:
@@ -129,7 +129,7 @@ class Proxy:
         return hash(self._lookup())
 
     def __repr__(self) -> str:
-        return self._text
+        return str(self._text)
 
 
 current_app: "Umbel" = Proxy(get_current_app, "<umbel.current_app>")  # type: ignore[assignment]

@@ -46,7 +46,7 @@ from umbel.core.routing import Queue, Router
 from umbel.result.base import Store
 from umbel.result.lookup import open_store
 from umbel.runtime.clock import SYSTEM, Clock
-from umbel.wire import exceptions, json
+from umbel.wire import exceptions, json, serializers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -198,6 +198,11 @@ class Umbel:
         self.conf.add_defaults(values)
 
     @property
+    def accept_content(self) -> frozenset[str]:
+        """The content types that are decoded."""
+        return serializers.content_types(self.conf.accept_content)
+
+    @property
     def timezone(self) -> tzinfo:
         """The zone in which times are written."""
         zone = self.conf.timezone
@@ -224,9 +229,9 @@ class Umbel:
         return self.all_tasks
 
     @overload
-    def task(self, *, bind: Literal[True], **options: Any) -> decorate.Bind: ...
+    def task(self, /, *, bind: Literal[True], **options: Any) -> decorate.Bind: ...
     @overload
-    def task(self, *, bind: Literal[False] = False, **options: Any) -> decorate.Unbound: ...
+    def task(self, /, *, bind: Literal[False] = False, **options: Any) -> decorate.Unbound: ...
     @overload
     def task(self, function: Callable[P, R], /) -> BaseTask[P, R]: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

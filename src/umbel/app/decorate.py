@@ -75,8 +75,9 @@ def task_of(
         **given,
     }
     task: Task[..., Any] = type(function.__name__, (base or app.Task,), fields)()
-    task.__name__ = function.__name__  # type: ignore[attr-defined]  as functions have it
-    return app.registered(task)
+    object.__setattr__(task, "__name__", function.__name__)  # functions have one
+    registered: Task[..., Any] = app.registered(task)
+    return registered
 
 
 def check_attributes(name: str, attributes: dict[str, Any]) -> None:

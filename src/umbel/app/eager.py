@@ -1,6 +1,5 @@
 """``Task.apply``: a call that runs here and now, without a message, through the same execution as in a worker."""
 
-import asyncio
 from collections.abc import Callable
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
@@ -140,11 +139,6 @@ def _result(task: "Task[..., Any]", task_id: str, outcome: Outcome, host: Host, 
         raise host.error
     host.show(outcome)
     return EagerResult(task_id, value, state, traceback, task.name, task.app)
-
-
-async def off_loop(function: Callable[..., Any], *args: Any) -> Any:
-    """Run a blocking function in a thread, so that the loop goes on."""
-    return await asyncio.to_thread(function, *args)
 
 
 def first_entry(context: request.Context, name: str) -> bool:

@@ -37,7 +37,7 @@ def retry(
     if context.called_directly:
         _raise(exc or Retry("Task can be retried"))
     if max_retries is not None:
-        context.override_max_retries = max_retries  # type: ignore[attr-defined]  for autoretry, should it catch exc
+        context.__dict__["override_max_retries"] = max_retries  # for autoretry, should it catch exc
     limit = task.max_retries if max_retries is None else max_retries
     args, kwargs = _arguments(task, context, args, kwargs)
     if limit is not None and context.retries + 1 > limit:
@@ -129,7 +129,7 @@ def wrap(task: "Task[..., Any]") -> None:
     if not expected or hasattr(task, "_orig_run"):
         return
     run = task.run
-    passed = (Ignore, Retry, *tuple(task.dont_autoretry_for or ()))
+    passed: tuple[type[BaseException], ...] = (Ignore, Retry, *(task.dont_autoretry_for or ()))
 
     if inspect.iscoroutinefunction(run):
 

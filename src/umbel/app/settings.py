@@ -25,7 +25,7 @@ class Setting(Generic[T]):
     def __init__(
         self,
         parse: Callable[[Any], T],
-        umbel: T,
+        umbel: Any,
         doc: str,
         *,
         celery: Any = ...,
@@ -102,7 +102,7 @@ class Settings:
 
     # General and time -------------------------------------------------------------------------------------------------
 
-    accept_content = Setting(_maybe(_names), ("json",), "Content types that are decoded, by name or MIME type.")
+    accept_content = Setting(_names, ("json",), "Content types that are decoded, by name or MIME type.")
     result_accept_content = Setting(_maybe(_names), None, "The same for results; None: as accept_content.")
     enable_utc = Setting(_flag, True, "Send times in UTC.")
     timezone = Setting(_maybe(parse.zone), None, "Zone of times without one. None: UTC, or local without enable_utc.")

@@ -113,7 +113,7 @@ def _key(target: object) -> object:
         return target
     target = getattr(target, "__umbel_target__", target)  # a proxy stands for its target
     if hasattr(target, "__func__"):
-        return (id(target.__self__), id(target.__func__))
+        return (id(getattr(target, "__self__", None)), id(target.__func__))
     return id(target)
 
 

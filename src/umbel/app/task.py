@@ -3,6 +3,7 @@
 It hands calls to the app's client and runs nothing by itself, except in ``apply``.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
@@ -80,7 +81,7 @@ class Task(Generic[P, R]):
     routing_key: str | None = None
     delivery_mode: int | None = None
 
-    MaxRetriesExceededError: ClassVar[type[Exception]] = MaxRetriesExceededError
+    MaxRetriesExceededError: ClassVar[type[MaxRetriesExceededError]] = MaxRetriesExceededError
     OperationalError: ClassVar[type[Exception]] = OperationalError
 
     plan: "Plan | None" = None  # kept by the client
@@ -206,7 +207,7 @@ class Task(Generic[P, R]):
         """``apply_async``, for coroutines."""
         app = self.app
         if app.conf.task_always_eager:
-            return await eager.off_loop(self._eagerly, args or (), kwargs or {}, options)
+            return await asyncio.to_thread(self._eagerly, args or (), kwargs or {}, options)
         if type(self).shadow_name is not Task.shadow_name and "shadow" not in options:
             options["shadow"] = self.shadow_name(args or (), kwargs or {}, options)
         outgoing = await app.client.acall(self, args or (), kwargs or {}, options)
