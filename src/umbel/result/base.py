@@ -58,4 +58,3 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Free the connection. Safe to repeat."""
-

@@ -1,0 +1,121 @@
+"""Who is alive on this machine: a file lock per consumer, which the kernel frees however its process ends.
+
+The locks are POSIX locks: a forked child does not inherit them, so what a task leaves behind does not keep its worker
+alive. They have one weakness: a process that opens and closes the file anywhere (a task that archives its folder)
+drops its own lock. So a free lock alone proves nothing while the process that took it can be seen running.
+"""
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+
+class Locks:
+    """The folder of lock files beside a database. Knows which of them this very process holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def take(self, name: str) -> None:
+        """Lock ``name`` for as long as this process lives, or until ``drop``. Takes it again if it was lost."""
+        path = self.folder / name
+        with _guard:
+            held = _mine().get(path)
+            if held is not None:
+                fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            self.folder.mkdir(exist_ok=True)
+            _mine()[path] = _locked(path)
+
+    def drop(self, name: str) -> None:
+        """Remove the file and free the lock. Safe to repeat."""
+        path = self.folder / name
+        with _guard:
+            held = _mine().pop(path, None)
+            if held is not None:
+                path.unlink(missing_ok=True)
+                os.close(held)
+
+    def alive(self, name: str, pid: int | None, life: str) -> bool:
+        """Whether the process that took ``name`` may still run. ``pid`` and ``life`` are what it said of itself."""
+        path = self.folder / name
+        with _guard:
+            if path in _mine():
+                return True
+            if not _is_free(path):
+                return True
+        return pid is not None and bool(life) and life == life_of(pid)
+
+    def clear(self, name: str) -> None:
+        """Remove what a dead process left."""
+        path = self.folder / name
+        with _guard:
+            if path not in _mine():
+                path.unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """All locks there are, held or not."""
+        try:
+            return sorted(path.name for path in self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+
+
+def life_of(pid: int) -> str:
+    """Tells this process from any other that has or had its pid: boot, pid namespace, start. ``""`` if not seen."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        space = Path("/proc/self/ns/pid").readlink()
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else f"{boot} {space} {fields[19]}"
+
+
+def _locked(path: Path) -> int:
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        try:
+            if path.stat().st_ino == os.fstat(held).st_ino:
+                return held
+        except FileNotFoundError:
+            pass  # removed by somebody who found it unlocked a moment ago
+        os.close(held)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        probe = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(probe)
+    return True
+
+
+# A POSIX lock belongs to the process, not to a descriptor: this process would find its own locks free, and lose them by
+# looking. So it keeps a list, and starts an empty one after a fork, in which it has none.
+_guard = threading.Lock()
+_held: dict[Path, int] = {}
+_held_by = os.getpid()
+
+
+def _mine() -> dict[Path, int]:
+    global _held, _held_by
+    if _held_by != os.getpid():
+        _held, _held_by = {}, os.getpid()
+    return _held
+
+
+def _fresh_guard() -> None:
+    global _guard
+    _guard = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_fresh_guard)

@@ -1,0 +1,41 @@
+"""Which store serves a result URL. The only place in ``umbel.result`` that imports adapters: when asked for one."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from umbel.core.errors import ImproperlyConfigured
+from umbel.result.base import Store
+from umbel.runtime.clock import SYSTEM, Clock
+
+BUILT = {
+    "sqlite": "umbel.result.sqlite:SqliteStore",
+    "memory": "umbel.result.memory:MemoryStore",
+}
+
+PLANNED = frozenset(
+    {"redis", "rediss", "redis+socket", "sentinel", "rpc", "postgresql", "postgres", "mongodb", "cache", "file", "s3"}
+    | {"elasticsearch", "cassandra", "couchbase", "couchdb", "dynamodb", "consul", "cosmosdbsql", "azureblockblob"}
+    | {"arangodb", "gs", "valkey", "valkeys", "amqp"}
+)
+"""Schemes that Celery's users may have, and that Umbel does not serve yet; those that begin with ``db+`` as well."""
+
+
+def open_store(
+    url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+) -> Store:
+    """The store of a URL; connects nothing yet. Records live ``expires`` seconds. Raises ``ImproperlyConfigured``."""
+    scheme = url.partition("://")[0]
+    if "://" not in url or scheme not in BUILT:
+        raise ImproperlyConfigured(_not_built(url, scheme))
+    module, _, name = BUILT[scheme].partition(":")
+    return cast(Store, getattr(import_module(module), name)(url, expires=expires, clock=clock, options=options))
+
+
+def _not_built(url: str, scheme: str) -> str:
+    built = ", ".join(f"{name}://" for name in BUILT)
+    if "://" not in url:
+        return f"result URL {url!r} has no scheme: write for example sqlite:///umbel.db (built: {built})"
+    if scheme in PLANNED or scheme.startswith("db+"):
+        return f"results at {scheme}:// are not built yet; built are {built}"
+    return f"no result store serves {scheme}://; built are {built}"

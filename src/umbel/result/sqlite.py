@@ -1,0 +1,236 @@
+"""Results in a SQLite file, beside the broker's messages or in one of their own. SUCCESS is never overwritten."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from umbel.core.errors import BackendGetMetaError, BackendStoreError, OperationalError
+from umbel.core.record import Record
+from umbel.core.states import READY_STATES
+from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
+from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire import records as wire
+
+# A number of its own keeps new rows together: by task id, which is random, each would dirty another page.
+_SCHEMA = """\
+CREATE TABLE result (
+    number INTEGER PRIMARY KEY,
+    task_id TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    expires REAL,
+    record BLOB NOT NULL
+);
+CREATE INDEX result_expires ON result (expires) WHERE expires IS NOT NULL
+"""
+PART = Part("result", 1, _SCHEMA)
+
+_STORE = Insert(
+    "INSERT INTO result (task_id, status, expires, record) VALUES",
+    "(?, ?, ?, ?)",
+    "ON CONFLICT (task_id) DO UPDATE "
+    "SET status = excluded.status, expires = excluded.expires, record = excluded.record "
+    "WHERE result.status <> 'SUCCESS'",
+)
+_READ = (
+    "SELECT task_id, status, record FROM result "
+    "WHERE task_id IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"
+)
+_FORGET = "DELETE FROM result WHERE task_id IN (SELECT value FROM json_each(?))"
+_PRUNE = "DELETE FROM result WHERE number IN (SELECT number FROM result WHERE expires <= ? ORDER BY expires LIMIT ?)"
+
+_PAUSE = (0.001, 0.005)
+"""Seconds between looks at the file while waiting, from the first to the longest."""
+
+OPTIONS = frozenset({"synchronous"})
+
+
+class SqliteStore:
+    """See ``result.base.Store``. Options: ``synchronous``, as the broker's."""
+
+    def __init__(
+        self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+    ) -> None:
+        path, given = parse_url(url)
+        chosen: dict[str, Any] = {**given, **(options or {})}
+        self.url = url
+        self.expires = expires
+        self.database = Database(path, PART, clock=clock, synchronous=str(chosen.get("synchronous", "NORMAL")))
+        self.shown = Shown()
+        self._sync = SqliteSyncStore(self)
+
+    @property
+    def sync(self) -> "SqliteSyncStore":
+        """As the port says."""
+        return self._sync
+
+    def compile(self, record: Record) -> Write:
+        """As the port says. The record lives ``expires`` seconds from now."""
+        self.database.prepare()  # the broker that runs this may never have met the table
+        expires = None if self.expires is None else self.database.clock.now() + self.expires
+        return Write(_STORE, (record.task_id, record.status, expires, wire.encode(record)))
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """As the port says: one transaction."""
+        writes = [self.compile(record) for record in records]
+        with _storing(records):
+            await self.database.arun(lambda link: write(link, writes))
+
+    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """As the port says."""
+        with _reading(ids):
+            rows = await self.database.alook(lambda link: rows_of(link, ids, self.database.clock.now()))
+        return self.shown.show(rows)
+
+    async def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """As the port says."""
+        clock = self.database.clock
+        end = clock.monotonic() + timeout
+        with _reading(ids), Watch(self, ids) as watch:
+            while not watch.changed() and (left := end - clock.monotonic()) > 0:
+                await clock.sleep(min(next(watch.pauses), left))
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """As the port says."""
+        with _storing(()):
+            await self.database.arun(lambda link: link.execute(_FORGET, (_array(ids),)))
+
+    async def prune(self, limit: int = 1000) -> int:
+        """As the port says."""
+        now = self.database.clock.now()
+        with _storing(()):
+            return await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        self.database.close()
+
+
+class SqliteSyncStore:
+    """See ``result.base.SyncStore``."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._database = store.database
+
+    def write(self, records: Sequence[Record]) -> None:
+        """As the port says: one transaction."""
+        writes = [self._store.compile(record) for record in records]
+        with _storing(records):
+            self._database.run(lambda link: write(link, writes))
+
+    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """As the port says."""
+        with _reading(ids):
+            rows = self._database.look(lambda link: rows_of(link, ids, self._database.clock.now()))
+        return self._store.shown.show(rows)
+
+    def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """As the port says."""
+        clock = self._database.clock
+        end = clock.monotonic() + timeout
+        with _reading(ids), Watch(self._store, ids) as watch:
+            while not watch.changed() and (left := end - clock.monotonic()) > 0:
+                clock.pause(min(next(watch.pauses), left))
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """As the port says."""
+        with _storing(()):
+            self._database.run(lambda link: link.execute(_FORGET, (_array(ids),)))
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._database.close()
+
+
+# Waiting --------------------------------------------------------------------------------------------------------------
+
+Row = tuple[str, str, bytes]
+
+
+def rows_of(link: sqlite3.Connection, ids: Sequence[str], now: float) -> list[Row]:
+    """Task id, status and record of those that are there."""
+    return link.execute(_READ, (_array(ids), now)).fetchall()
+
+
+class Shown:
+    """What readers last saw of tasks that were not at their end, so that a wait can tell what is new. Bounded."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._seen: dict[str, bytes] = {}
+
+    def show(self, rows: list[Row]) -> dict[str, Record]:
+        """The records of these rows."""
+        for task_id, status, data in rows:
+            if status not in READY_STATES:
+                if len(self._seen) >= self._limit:
+                    self._seen.clear()
+                self._seen[task_id] = data
+            elif self._seen:
+                self._seen.pop(task_id, None)
+        return {task_id: wire.decode(data) for task_id, _, data in rows}
+
+    def is_new(self, row: Row) -> bool:
+        """Whether nobody saw it yet, or it is a task's end: no wait goes on beyond that."""
+        task_id, status, data = row
+        return status in READY_STATES or self._seen.get(task_id) != data
+
+
+class Watch:
+    """One wait: watches the file through a connection of its own, which alone tells what all others changed."""
+
+    def __init__(self, store: SqliteStore, ids: Sequence[str]) -> None:
+        self._store = store
+        self._ids = ids
+        self._version = None
+        self.pauses = self._pauses()
+
+    def __enter__(self) -> "Watch":
+        self._link = self._store.database.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.database.give(self._link)
+
+    def changed(self) -> bool:
+        """Whether one of the tasks has something new."""
+        try:
+            (version,) = self._link.execute("PRAGMA data_version").fetchone()
+            if version == self._version:
+                return False
+            rows = rows_of(self._link, self._ids, self._store.database.clock.now())
+        except sqlite3.Error:
+            return True  # the read that follows says what is wrong
+        self._version = version
+        return any(self._store.shown.is_new(row) for row in rows)
+
+    def _pauses(self) -> Iterator[float]:
+        # Looking up thousands of tasks at every change would starve those who change them.
+        least, most = (max(bound, len(self._ids) * 2e-5) for bound in _PAUSE)
+        while True:
+            yield least
+            least = min(least * 1.2, most)
+
+
+def _array(ids: Sequence[str]) -> str:
+    return msgspec.json.encode(list(ids)).decode()
+
+
+@contextmanager
+def _storing(records: Sequence[Record]) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        one = records[0] if len(records) == 1 else Record("")
+        raise BackendStoreError(str(exc), state=one.status, task_id=one.task_id) from exc
+
+
+@contextmanager
+def _reading(ids: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise BackendGetMetaError(str(exc), task_id=ids[0] if len(ids) == 1 else "") from exc
