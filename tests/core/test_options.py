@@ -1,5 +1,6 @@
 """What the options of a call mean: merging, times, rates."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -72,6 +73,23 @@ def test_a_time_that_is_none_is_refused_by_name(given, error, text):
         timing(**given, now=NOW)
 
 
+@pytest.fixture
+def far_from_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_time_without_offset_is_utc_wherever_the_caller_is():
+    assert timing(eta=datetime(2026, 11, 20, 12), expires="2026-11-20T12:00:00", now=NOW) == Timing(
+        "2026-11-20T12:00:00+00:00", NOW, "2026-11-20T12:00:00+00:00", "0"
+    )
+
+
+@pytest.mark.usefixtures("far_from_utc")
 def test_a_time_without_offset_in_a_message_is_utc():
     assert timestamp("2026-11-20T12:00:00") == timestamp("2026-11-20T13:00:00+01:00") == NOW
 
