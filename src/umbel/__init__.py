@@ -4,8 +4,9 @@ from umbel import exceptions, signals, states
 from umbel.app.ambient import current_app, current_task
 from umbel.app.application import Umbel
 from umbel.app.decorate import shared_task
+from umbel.app.eager import EagerResult
 from umbel.app.log import get_task_logger
-from umbel.app.results import AsyncResult, EagerResult
+from umbel.app.results import AsyncResult
 from umbel.app.task import Task
 from umbel.core.errors import Ignore, Reject, Retry
 from umbel.core.routing import Exchange, Queue

@@ -1,13 +1,12 @@
 """The application: wires configuration, tasks, client, broker and results together. Nothing clever lives here."""
 
-import asyncio
 import socket
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 from zoneinfo import ZoneInfo
@@ -29,22 +28,20 @@ from umbel.app import (
 from umbel.app.bulk import Bulk
 from umbel.app.client import Client
 from umbel.app.config import Config
+from umbel.app.connections import Connections
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
-from umbel.app.results import REVOKE_EXPIRES
 from umbel.app.results import AsyncResult as Result
 from umbel.app.settings import Defaults
 from umbel.app.signals import Signal
 from umbel.app.task import Task as BaseTask
-from umbel.broker.base import Broker, Producer, Revocations, SyncProducer
-from umbel.broker.lookup import open_broker
+from umbel.broker.base import Broker, Producer, SyncProducer
 from umbel.core import states
-from umbel.core.delivery import ConsumerId, Outgoing, Revocation
+from umbel.core.delivery import Outgoing, Revocation
 from umbel.core.errors import ImproperlyConfigured
 from umbel.core.record import Record
 from umbel.core.routing import Queue, Router
 from umbel.result.base import Store
-from umbel.result.lookup import open_store
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import exceptions, json, serializers
 
@@ -92,9 +89,6 @@ class Umbel:
         self.all_tasks = Registry()
         self._namespace = self._caller()
         self._lock = threading.RLock()
-        self._broker: tuple[Any, Broker, SyncProducer] | None = None
-        self._store: tuple[Any, Store | None] | None = None
-        self._producers: weakref.WeakKeyDictionary[Any, tuple[Broker, Producer]] = weakref.WeakKeyDictionary()
         self._routing: tuple[int, Router, bool] | None = None
         self._related: list[tuple[Any, str | None]] = []
         self._loaded = False
@@ -104,6 +98,7 @@ class Umbel:
         self.on_after_finalize = Signal("on_after_finalize", "Sender: app. All its tasks are bound.")
         self.conf = Config(defaults, on_load=self._configure)
         self.client = Client(self)
+        self.connections = Connections(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})
@@ -130,12 +125,7 @@ class Umbel:
 
     def close(self) -> None:
         """Free connections, and be current no more. The app may be used again: it reconnects."""
-        with self._lock:
-            opened, self._broker, self._store = self._broker, None, None
-        self._producers.clear()
-        if opened is not None:
-            opened[2].close()
-            opened[1].close()
+        self.connections.close()
         ambient.leave(self)
 
     def set_current(self) -> None:
@@ -149,6 +139,11 @@ class Umbel:
         return ambient.using(self)
 
     # Where it is ------------------------------------------------------------------------------------------------------
+
+    @property
+    def home(self) -> Path:
+        """The folder beside the app's top package or module, where its database is."""
+        return naming.home(self._namespace)
 
     def _caller(self) -> Mapping[str, Any]:
         """The globals of the module that makes the app."""
@@ -398,74 +393,26 @@ class Umbel:
 
     # Broker and results -----------------------------------------------------------------------------------------------
 
-    def _embedded_url(self) -> str:
-        return f"sqlite:///{naming.home(self._namespace) / 'umbel.db'}"
-
-    def broker_url(self) -> str:
-        """The broker's URL in force. Raises ``ImproperlyConfigured`` without one under Celery's defaults."""
-        url = self.conf.broker_url
-        if url is None and self.conf.defaults == "celery":
-            raise ImproperlyConfigured("no broker is configured: set broker_url, or pass broker= to the app")
-        return url or self._embedded_url()
-
-    def _open(self) -> tuple[Any, Broker, SyncProducer]:
-        opened = self._broker
-        if opened is not None and opened[0] == self.conf.version:
-            return opened
-        with self._lock:
-            key = self.broker_url(), self.conf.broker_transport_options
-            opened = self._broker
-            if opened is not None and opened[1].url == key[0]:
-                self._broker = (self.conf.version, opened[1], opened[2])
-            else:
-                broker = open_broker(key[0], clock=self.clock, options=key[1])
-                self._broker = (self.conf.version, broker, broker.sync_producer())
-            return self._broker
-
     @property
     def broker(self) -> Broker:
         """The broker, opened at first use and kept."""
-        return self._open()[1]
+        return self.connections.broker
 
     @property
     def sync_producer(self) -> SyncProducer:
         """The blocking producer, shared by all threads."""
-        return self._open()[2]
+        return self.connections.sync_producer
 
     def producer(self) -> Producer:
         """The producer of the running event loop."""
-        loop = asyncio.get_running_loop()
-        broker = self.broker
-        known = self._producers.get(loop)
-        if known is None or known[0] is not broker:
-            known = self._producers[loop] = (broker, broker.producer())
-        return known[1]
+        return self.connections.producer()
 
     @property
     def store(self) -> Store | None:
         """The result store, opened at first use and kept; None where results are not configured."""
-        known = self._store
-        if known is None or known[0] != self.conf.version:
-            with self._lock:
-                url, before = self._store_url(), known[1] if known else None
-                if url is None or before is None or before.url != url:
-                    before = None if url is None else self._open_store(url)
-                known = self._store = (self.conf.version, before)
-        return known[1]
+        return self.connections.store
 
     backend = store
-
-    def _store_url(self) -> str | None:
-        url = self.conf.result_backend
-        if url is not None:
-            return None if url.partition(":")[0] == "disabled" else url
-        if self.conf.defaults == "celery" or self.broker.features.reach == "network":
-            return None
-        return self.broker_url()
-
-    def _open_store(self, url: str) -> Store:
-        options = self.conf.result_backend_transport_options
-        return open_store(url, expires=self.conf.result_expires or None, clock=self.clock, options=options)
 
     def AsyncResult(self, id: str, **fields: Any) -> Result[Any]:
         """The handle on the call with this id."""
@@ -497,15 +444,8 @@ class Umbel:
 
     def revoke(self, marks: Sequence[Revocation]) -> None:
         """Mark tasks in the broker so that they are not started."""
-        coroutine.run(self.arevoke(marks))
+        coroutine.run(self.connections.revoke(marks))
 
     async def arevoke(self, marks: Sequence[Revocation]) -> None:
         """``revoke``, for coroutines."""
-        broker = self.broker
-        keeper = broker.keeper(broker.consumer(ConsumerId(""), node=self.nodename, queues=()))
-        if not isinstance(keeper, Revocations):
-            raise ImproperlyConfigured(f"{broker.features.name} cannot revoke")
-        try:
-            await keeper.revoke(marks, expires=REVOKE_EXPIRES)
-        finally:
-            await keeper.close()
+        await self.connections.revoke(marks)

@@ -7,7 +7,7 @@ Knows brokers only by their port. Whatever is wrong with a call is raised before
 
 import asyncio
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import msgspec
 
 from umbel.app import bulk, request, signals
 from umbel.app.argsrepr import short
+from umbel.app.attempts import Attempts, policy_of
 from umbel.app.identity import origin, uuid
 from umbel.app.plan import PROPERTIES, Plan
 from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
@@ -268,7 +269,7 @@ class Client:
             headers=shown_headers,
             properties=shown_properties,
             declare=[plan.router.find(queue) for queue in destination.queues],
-            retry_policy=self._retry_policy(options),
+            retry_policy=policy_of(self.app.conf, options),
         )
         custom = _overlay(headers, shown_headers)
         known = {name: value for name, value in shown_properties.items() if name in Properties.__struct_fields__}
@@ -288,7 +289,7 @@ class Client:
 
         Raises ``OperationalError`` that says what became of the messages, and what to do.
         """
-        attempts = _Attempts(self, options)
+        attempts = Attempts(self.app, options)
         while True:
             try:
                 outlet = self.app.outlet
@@ -301,7 +302,7 @@ class Client:
 
     async def apublish(self, messages: Sequence[Outgoing], options: Mapping[str, Any] | None = None) -> None:
         """``publish``, for coroutines."""
-        attempts = _Attempts(self, options)
+        attempts = Attempts(self.app, options)
         while True:
             try:
                 outlet = self.app.outlet
@@ -358,48 +359,6 @@ class Client:
             eta=message.headers.eta,
             taskset=message.headers.group,
         )
-
-    def _retry_policy(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {**self.app.conf.task_publish_retry_policy, **((options or {}).get("retry_policy") or {})}
-
-    def retry_policy(self, options: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """How a failed publish is repeated; None: it is not."""
-        wanted = (options or {}).get("retry")
-        if not (self.app.conf.task_publish_retry if wanted is None else wanted):
-            return None
-        return self._retry_policy(options)
-
-
-class _Attempts:
-    """The attempts of one publish: how long each may take, and how long to wait in between."""
-
-    def __init__(self, client: Client, options: Mapping[str, Any] | None) -> None:
-        self.client = client
-        self.clock = client.app.clock
-        self.timeout = client.app.conf.broker_publish_timeout
-        self.deadline = self.clock.monotonic() + self.timeout
-        self.options = options
-        self.count = 0
-        self._pauses: Iterator[float] | None = None
-
-    def remaining(self) -> float:
-        return max(self.deadline - self.clock.monotonic(), 0.0)
-
-    def pause(self, error: OperationalError) -> float:
-        """Seconds until the next attempt; raises when there is none."""
-        policy = self.client.retry_policy(self.options)
-        if policy is not None:
-            most = policy.get("max_retries")
-            start, step, top = (float(policy.get(f"interval_{name}") or 0) for name in ("start", "step", "max"))
-            pause = min(start + step * self.count, top)
-            self.count += 1
-            if (most is None or self.count <= most) and pause < self.remaining():
-                return pause
-        url = self.client.app.broker.url
-        raise OperationalError(
-            f"cannot publish to {url}: {error}. Nothing was sent (tried for at most {self.timeout:g} s); "
-            "check that the broker is there and may be written to, then call again"
-        ) from error
 
 
 _GIVEN_PROPERTIES = frozenset({"correlation_id", "expiration"}) & PROPERTIES

@@ -1,20 +1,96 @@
-"""``Task.apply``: a call that runs here and now, without a message, through the same execution as in a worker."""
+"""``Task.apply``: a call that runs here and now, without a message, through the same execution as in a worker; and its
+handle.
+"""
 
 from collections.abc import Callable
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from umbel.app import coroutine, request
 from umbel.app.execution import Traits, execute
 from umbel.app.identity import uuid
-from umbel.app.results import EagerResult
+from umbel.app.results import AsyncResult
 from umbel.core import states
 from umbel.core.message import Embed, Headers, Message, Properties
 from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
 
 if TYPE_CHECKING:
+    from umbel.app.application import Umbel
     from umbel.app.task import Task
+
+
+R = TypeVar("R")
+
+
+class EagerResult(AsyncResult[R]):
+    """The handle on a call that was run at once (``apply``): state and value are inside, nothing is read."""
+
+    def __init__(
+        self,
+        id: str,
+        ret_value: Any,
+        state: str,
+        traceback: str | None = None,
+        name: str | None = None,
+        app: "Umbel | None" = None,
+    ) -> None:
+        super().__init__(id, app=app, task_name=name)
+        self._value = ret_value
+        self._record = self._seen = Record(state, ret_value, traceback, task_id=id)
+
+    @property
+    def result(self) -> Any:
+        """The value returned, or the exception raised."""
+        return self._value
+
+    info = result
+
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
+    async def aready(self) -> bool:
+        """Always."""
+        return True
+
+    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> R:
+        """The value; raises what the task raised if ``propagate``."""
+        if self.state in states.PROPAGATE_STATES and propagate:
+            raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
+        return cast(R, self._value)
+
+    wait = get
+
+    async def aget(self, timeout: float | None = None, propagate: bool = True, **kwargs: Any) -> R:
+        """``get``, for coroutines."""
+        return self.get(timeout, propagate)
+
+    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
+        """As ``get``."""
+        value = self.get(propagate=propagate)
+        if callback is not None:
+            callback(self.id, value)
+        return value
+
+    maybe_reraise = maybe_throw
+
+    def forget(self) -> None:
+        """Nothing is stored."""
+
+    def revoke(self, *args: Any, **kwargs: Any) -> None:
+        """It has run already; only the state changes."""
+        self._record = self._seen = Record(states.REVOKED, task_id=self.id)
+
+    def exists(self) -> bool:
+        """Always."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"<EagerResult: {self.id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.id, self._value, self.state, self.traceback, self._name)
 
 
 class Host:

@@ -4,15 +4,12 @@ Every reading method has an async twin with the prefix ``a``, and ``await result
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
-from umbel.app import ambient, bulk, request
-from umbel.app.absence import Absence
+from umbel.app import ambient, waiting
 from umbel.core import states
 from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured, TimeoutError
@@ -26,42 +23,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 NO_STORE = "No result backend is configured, so no results are kept: pass backend= to Umbel(...), or set result_backend"
-IN_TASK = (
-    "Never call result.get() within a task: it waits for a worker that may be waiting for it. "
-    "If you know that it cannot, pass disable_sync_subtasks=False"
-)
-REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
-
-_joins_allowed: ContextVar[bool] = ContextVar("umbel_allow_join", default=False)
-
-
-@contextmanager
-def allow_join_result() -> Iterator[None]:
-    """Let ``get()`` wait inside a task, for this block."""
-    token = _joins_allowed.set(True)
-    try:
-        yield
-    finally:
-        _joins_allowed.reset(token)
-
-
-@contextmanager
-def denied_join_result() -> Iterator[None]:
-    """Undo ``allow_join_result`` for this block."""
-    token = _joins_allowed.set(False)
-    try:
-        yield
-    finally:
-        _joins_allowed.reset(token)
-
-
-def _check_may_wait(disabled: bool) -> None:
-    context = request.current.get()
-    in_task = context is not None and not context.called_directly and not context.is_eager
-    if disabled and in_task and not _joins_allowed.get():
-        raise RuntimeError(IN_TASK)
-    if bulk.collecting():
-        raise RuntimeError("get() inside bulk(): what it waits for is sent at the end of the block; get it after that")
 
 
 class ResultBase:
@@ -207,13 +168,13 @@ class AsyncResult(ResultBase, Generic[R]):
         """
         if self.ignored:
             return cast(R, None)
-        _check_may_wait(disable_sync_subtasks)
+        waiting.check_may_wait(disable_sync_subtasks)
         if follow_parents and propagate:
             self._raise_for_parents()
-        waiting = _Waiting(self, timeout, interval, on_message, on_interval)
-        while not waiting.done(self._look()):
-            self.backend.sync.wait([self.id], waiting.slice())
-            waiting.passed()
+        wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
+        while not wait.done(self._look()):
+            self.backend.sync.wait([self.id], wait.slice())
+            wait.passed()
         return self._end(propagate, callback)
 
     wait = get
@@ -228,11 +189,11 @@ class AsyncResult(ResultBase, Generic[R]):
         """``get``, for coroutines."""
         if self.ignored:
             return cast(R, None)
-        _check_may_wait(disable_sync_subtasks)
-        waiting = _Waiting(self, timeout, 0.5, None, None)
-        while not waiting.done(await self._alook()):
-            await self.backend.wait([self.id], waiting.slice())
-            waiting.passed()
+        waiting.check_may_wait(disable_sync_subtasks)
+        wait = waiting.Waiting(self, timeout, 0.5, None, None)
+        while not wait.done(await self._alook()):
+            await self.backend.wait([self.id], wait.slice())
+            wait.passed()
         return self._end(propagate, None)
 
     def __await__(self) -> Generator[Any, None, R]:
@@ -437,118 +398,6 @@ class AsyncResult(ResultBase, Generic[R]):
 
 class IncompleteStream(Exception):
     """A task that ``iterdeps`` came to has not ended."""
-
-
-class _Waiting:
-    """How long ``get`` waits, what it calls on the way, and when it says that nobody works."""
-
-    def __init__(
-        self,
-        result: AsyncResult[Any],
-        timeout: float | None,
-        interval: float,
-        on_message: Callable[[dict[str, Any]], Any] | None,
-        on_interval: Callable[[], Any] | None,
-    ) -> None:
-        self.clock = result.app.clock
-        self.began = self.clock.monotonic()
-        self.deadline = None if timeout is None else self.began + timeout
-        self.interval = max(interval, 0.001)
-        self.result = result
-        self.on_message = on_message
-        self.on_interval = on_interval
-        self.absence = Absence(result.app, result.sent_to)
-        self.told: Record | None = None
-
-    def done(self, record: Record) -> bool:
-        if self.on_message is not None and record != self.told and record.status != states.PENDING:
-            self.told = record
-            self.on_message(msgspec.to_builtins(record))
-        if record.status in states.READY_STATES:
-            return True
-        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
-            raise TimeoutError(f"no result of {self.result.id} within {self.deadline - self.began:g} s")
-        return False
-
-    def slice(self) -> float:
-        if self.deadline is None:
-            return self.interval
-        return max(min(self.interval, self.deadline - self.clock.monotonic()), 0.0)
-
-    def passed(self) -> None:
-        if self.on_interval is not None:
-            self.on_interval()
-        self.absence.check(self.clock.monotonic() - self.began, self.result.state)
-
-
-class EagerResult(AsyncResult[R]):
-    """The handle on a call that was run at once (``apply``): state and value are inside, nothing is read."""
-
-    def __init__(
-        self,
-        id: str,
-        ret_value: Any,
-        state: str,
-        traceback: str | None = None,
-        name: str | None = None,
-        app: "Umbel | None" = None,
-    ) -> None:
-        super().__init__(id, app=app, task_name=name)
-        self._value = ret_value
-        self._record = self._seen = Record(state, ret_value, traceback, task_id=id)
-
-    @property
-    def result(self) -> Any:
-        """The value returned, or the exception raised."""
-        return self._value
-
-    info = result
-
-    def ready(self) -> bool:
-        """Always."""
-        return True
-
-    async def aready(self) -> bool:
-        """Always."""
-        return True
-
-    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> R:
-        """The value; raises what the task raised if ``propagate``."""
-        if self.state in states.PROPAGATE_STATES and propagate:
-            raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
-        return cast(R, self._value)
-
-    wait = get
-
-    async def aget(self, timeout: float | None = None, propagate: bool = True, **kwargs: Any) -> R:
-        """``get``, for coroutines."""
-        return self.get(timeout, propagate)
-
-    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
-        """As ``get``."""
-        value = self.get(propagate=propagate)
-        if callback is not None:
-            callback(self.id, value)
-        return value
-
-    maybe_reraise = maybe_throw
-
-    def forget(self) -> None:
-        """Nothing is stored."""
-
-    def revoke(self, *args: Any, **kwargs: Any) -> None:
-        """It has run already; only the state changes."""
-        self._record = self._seen = Record(states.REVOKED, task_id=self.id)
-
-    def exists(self) -> bool:
-        """Always."""
-        return True
-
-    def __repr__(self) -> str:
-        return f"<EagerResult: {self.id}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.id, self._value, self.state, self.traceback, self._name)
 
 
 def _value(record: Record) -> Any:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from umbel.app import ambient, eager, request, retrying
-from umbel.app.results import AsyncResult, EagerResult
+from umbel.app.eager import EagerResult
+from umbel.app.results import AsyncResult
 from umbel.core.errors import MaxRetriesExceededError, OperationalError, Retry
 
 if TYPE_CHECKING:

@@ -1,0 +1,137 @@
+"""An app's broker and result store: which, opened when first needed, kept until the configuration names others.
+
+Safe to use from many threads. What is cached may be used after a fork: the adapters see to that.
+"""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from umbel.app.identity import uuid
+from umbel.broker.base import Broker, Producer, Revocations, SyncProducer
+from umbel.broker.lookup import open_broker
+from umbel.core.delivery import ConsumerId, Revocation
+from umbel.core.errors import ImproperlyConfigured
+from umbel.result.base import Store
+from umbel.result.lookup import open_store
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+
+REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
+
+
+class _Opened(NamedTuple):
+    """A broker, under the version of the configuration that asked for it."""
+
+    version: int
+    key: tuple[Any, ...]
+    broker: Broker
+    producer: SyncProducer
+
+
+class Connections:
+    """What one app has open."""
+
+    def __init__(self, app: "Umbel") -> None:
+        self._app = app
+        self._lock = threading.RLock()
+        self._broker: _Opened | None = None
+        self._store: tuple[int, tuple[Any, ...], Store | None] | None = None
+        self._producers: weakref.WeakKeyDictionary[Any, tuple[Broker, Producer]] = weakref.WeakKeyDictionary()
+
+    @property
+    def broker_url(self) -> str:
+        """The broker's URL in force. Raises ``ImproperlyConfigured`` without one under Celery's defaults."""
+        conf = self._app.conf
+        if conf.broker_url is not None:
+            return conf.broker_url
+        if conf.defaults == "celery":
+            raise ImproperlyConfigured("no broker is configured: set broker_url, or pass broker= to the app")
+        return f"sqlite:///{self._app.home / 'umbel.db'}"
+
+    @property
+    def broker(self) -> Broker:
+        """The broker."""
+        return self._open().broker
+
+    @property
+    def sync_producer(self) -> SyncProducer:
+        """The blocking producer."""
+        return self._open().producer
+
+    def _open(self) -> _Opened:
+        conf = self._app.conf
+        opened = self._broker
+        if opened is not None and opened.version == conf.version:
+            return opened
+        with self._lock:
+            version, key = conf.version, (self.broker_url, conf.broker_transport_options)
+            opened = self._broker
+            if opened is not None and opened.key == key:
+                opened = opened._replace(version=version)
+            else:
+                broker = open_broker(key[0], clock=self._app.clock, options=key[1])
+                opened = _Opened(version, key, broker, broker.sync_producer())
+            self._broker = opened
+        return opened
+
+    def producer(self) -> Producer:
+        """The producer of the running event loop."""
+        loop = asyncio.get_running_loop()
+        broker = self.broker
+        known = self._producers.get(loop)
+        if known is None or known[0] is not broker:
+            known = self._producers[loop] = (broker, broker.producer())
+        return known[1]
+
+    @property
+    def store(self) -> Store | None:
+        """The result store, if results are configured."""
+        conf = self._app.conf
+        known = self._store
+        if known is not None and known[0] == conf.version:
+            return known[2]
+        with self._lock:
+            version, key = conf.version, (self._store_url(), conf.result_expires, conf.result_backend_transport_options)
+            if self._store is not None and self._store[1] == key:
+                store = self._store[2]
+            elif key[0] is None:
+                store = None
+            else:
+                store = open_store(key[0], expires=key[1] or None, clock=self._app.clock, options=key[2])
+            self._store = (version, key, store)
+        return store
+
+    def _store_url(self) -> str | None:
+        conf = self._app.conf
+        if conf.result_backend is not None:
+            return None if conf.result_backend.partition(":")[0] == "disabled" else conf.result_backend
+        if conf.defaults == "celery" or self.broker.features.reach == "network":
+            return None
+        return self.broker_url
+
+    async def revoke(self, marks: Sequence[Revocation]) -> None:
+        """Mark tasks in the broker."""
+        consumer = self.broker.consumer(ConsumerId(uuid()), node=self._app.nodename, queues=())
+        keeper = self.broker.keeper(consumer)
+        if not isinstance(keeper, Revocations):
+            raise ImproperlyConfigured(f"the broker {self.broker.features.name} cannot revoke")
+        try:
+            await keeper.revoke(marks, expires=REVOKE_EXPIRES)
+        finally:
+            await keeper.close()
+
+    def close(self) -> None:
+        """Free the connections. They are opened anew when needed."""
+        with self._lock:
+            opened, self._broker = self._broker, None
+            known, self._store = self._store, None
+            self._producers.clear()
+        if known is not None and known[2] is not None:
+            known[2].sync.close()
+        if opened is not None:
+            opened.producer.close()
+            opened.broker.close()

@@ -1,0 +1,99 @@
+"""Waiting for a result: whether it is allowed here, how long it lasts, and what is called on the way."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from umbel.app import bulk, request
+from umbel.app.absence import Absence
+from umbel.core import states
+from umbel.core.errors import TimeoutError
+from umbel.core.record import Record
+
+if TYPE_CHECKING:
+    from umbel.app.results import AsyncResult
+
+IN_TASK = (
+    "Never call result.get() within a task: it waits for a worker that may be waiting for it. "
+    "If you know that it cannot, pass disable_sync_subtasks=False"
+)
+
+_joins_allowed: ContextVar[bool] = ContextVar("umbel_allow_join", default=False)
+
+
+@contextmanager
+def allow_join_result() -> Iterator[None]:
+    """Let ``get()`` wait inside a task, for this block."""
+    token = _joins_allowed.set(True)
+    try:
+        yield
+    finally:
+        _joins_allowed.reset(token)
+
+
+@contextmanager
+def denied_join_result() -> Iterator[None]:
+    """Undo ``allow_join_result`` for this block."""
+    token = _joins_allowed.set(False)
+    try:
+        yield
+    finally:
+        _joins_allowed.reset(token)
+
+
+def check_may_wait(disabled: bool) -> None:
+    """Raise ``RuntimeError`` where waiting would never end: inside a task (``disabled``), inside ``bulk()``."""
+    context = request.current.get()
+    in_task = context is not None and not context.called_directly and not context.is_eager
+    if disabled and in_task and not _joins_allowed.get():
+        raise RuntimeError(IN_TASK)
+    if bulk.collecting():
+        raise RuntimeError("get() inside bulk(): what it waits for is sent at the end of the block; get it after that")
+
+
+class Waiting:
+    """One wait: how long ``get`` waits, what it calls on the way, and when it says that nobody works."""
+
+    def __init__(
+        self,
+        result: "AsyncResult[Any]",
+        timeout: float | None,
+        interval: float,
+        on_message: Callable[[dict[str, Any]], Any] | None,
+        on_interval: Callable[[], Any] | None,
+    ) -> None:
+        self.clock = result.app.clock
+        self.began = self.clock.monotonic()
+        self.deadline = None if timeout is None else self.began + timeout
+        self.interval = max(interval, 0.001)
+        self.result = result
+        self.on_message = on_message
+        self.on_interval = on_interval
+        self.absence = Absence(result.app, result.sent_to)
+        self.told: Record | None = None
+
+    def done(self, record: Record) -> bool:
+        """Whether ``record`` is the end. Raises ``TimeoutError`` if it is not, and the time is over."""
+        if self.on_message is not None and record != self.told and record.status != states.PENDING:
+            self.told = record
+            self.on_message(msgspec.to_builtins(record))
+        if record.status in states.READY_STATES:
+            return True
+        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
+            raise TimeoutError(f"no result of {self.result.id} within {self.deadline - self.began:g} s")
+        return False
+
+    def slice(self) -> float:
+        """Seconds until the next look."""
+        if self.deadline is None:
+            return self.interval
+        return max(min(self.interval, self.deadline - self.clock.monotonic()), 0.0)
+
+    def passed(self) -> None:
+        """A slice has passed."""
+        if self.on_interval is not None:
+            self.on_interval()
+        self.absence.check(self.clock.monotonic() - self.began, self.result.state)
