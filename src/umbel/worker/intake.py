@@ -18,6 +18,7 @@ from umbel.core.message import Message
 from umbel.core.options import parse_rate
 from umbel.wire.envelope import upgrade
 from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.plan import accepted
 from umbel.worker.readahead import BUSY, ReadAhead
 
 logger = logging.getLogger("umbel.worker")
@@ -40,7 +41,7 @@ class Intake:
         self.closed = False
         self._limits = limits
         self._clock = app.clock
-        self._accept = app.accept_content
+        self._accept = accepted(app)
         self._traits: dict[str, Traits | None] = {}
         self._staged: deque[Held] = deque()
         self._beginning: Held | None = None

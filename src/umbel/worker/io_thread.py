@@ -102,6 +102,9 @@ class IoThread:
         if self._store is not None:
             await self._store.write(records)
 
+    def _wake_up(self) -> None:
+        self.loop.call_soon_threadsafe(self._wake.set)
+
     # The thread -------------------------------------------------------------------------------------------------------
 
     def _main(self) -> None:
@@ -117,7 +120,7 @@ class IoThread:
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self.hand.wake_io = lambda: self.loop.call_soon_threadsafe(self._wake.set)
+        self.hand.wake_io = self._wake_up
         broker = self.app.broker
         self._producer = broker.producer()
         self._consumer: Consumer = broker.consumer(self._id, node=self.plan.nodename, queues=self._queues)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from inspect import iscoroutine
-from typing import Any
+from typing import Any, Literal
 
 from umbel.app.application import Umbel
 
@@ -34,7 +34,7 @@ from umbel.core.settle import Policy, settle
 from umbel.wire import body
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.limits import SoftLimit
-from umbel.worker.plan import Plan
+from umbel.worker.plan import Plan, accepted
 from umbel.worker.readahead import ReadAhead
 
 logger = logging.getLogger("umbel.worker")
@@ -55,7 +55,7 @@ class Lane:
         self._limit = SoftLimit()
         self._soft = 0.0
         self._pid = os.getpid()
-        self._accept = app.accept_content
+        self._accept = accepted(app)
         self._store = app.store
         self._shared = self._store is not None and app.broker.shares_server(self._store)
         self._compile = self._store.compile if self._store is not None else None
@@ -202,7 +202,9 @@ class Lane:
         name, id = message.headers.task, message.headers.id
         logger.error("Task %s[%s] is buried: %s", name, id, error)
         self._rejected(message, error)
-        reason = "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError)) else "undecodable"
+        reason: Literal["undecodable", "refused"] = (
+            "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError)) else "undecodable"
+        )
         return Unreadable(reason, str(error), self._ended(message, error) if self._store is not None else None)
 
     def _rejected(self, message: Message | None, why: object) -> None:
@@ -255,7 +257,8 @@ class Lane:
         record = settle(outcome, self._policy, self._held.delivery.losses).record
         if record is None or self._compile is None:
             return True
-        answered, verdicts = threading.Event(), [GONE]
+        answered = threading.Event()
+        verdicts: list[Verdict] = [GONE]
 
         def answer(verdict: Verdict) -> None:
             verdicts[0] = verdict

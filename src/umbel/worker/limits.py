@@ -100,19 +100,18 @@ class _Interruptible:
             self._task.cancel()
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        step: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731  read as one step of the drive
+        throw: BaseException | None = None
         while True:
             try:
-                awaited = step()
+                awaited = self._coroutine.send(None) if throw is None else self._coroutine.throw(throw)
             except StopIteration as end:
                 return end.value
+            throw = None
             try:
                 yield awaited
-                step = lambda: self._coroutine.send(None)  # noqa: E731
             except asyncio.CancelledError as cancelled:
-                thrown, self._error = self._error or cancelled, None
-                if thrown is not cancelled and self._task is not None:
+                throw, self._error = self._error or cancelled, None
+                if throw is not cancelled and self._task is not None:
                     self._task.uncancel()
-                step = lambda thrown=thrown: self._coroutine.throw(thrown)  # noqa: E731
             except BaseException as error:  # noqa: BLE001  whatever comes in belongs to the coroutine
-                step = lambda error=error: self._coroutine.throw(error)  # noqa: E731
+                throw = error

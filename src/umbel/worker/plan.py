@@ -9,6 +9,7 @@ import msgspec
 from umbel.app.application import Umbel
 
 from umbel.core.errors import ImproperlyConfigured
+from umbel.wire import serializers
 from umbel.worker.options import WorkerOptions
 
 POOLS = ("prefork", "solo")
@@ -99,6 +100,12 @@ def nodename(given: str | None) -> str:
     parts = {"%h": host, "%n": name, "%d": domain, "%%": "%"}
     text = re.sub(r"%[hnd%]", lambda match: parts[match.group()], text)
     return text if "@" in text else f"{text}@{host}"
+
+
+def accepted(app: Umbel) -> frozenset[str]:
+    """The content types that are decoded here; ``accept_content = None`` means all that are registered."""
+    names = app.conf.accept_content
+    return serializers.content_types(serializers.names() if names is None else names)
 
 
 def usable_cpus() -> int:

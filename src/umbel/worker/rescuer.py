@@ -7,6 +7,7 @@ adopted when their claims have lapsed, with what the claims show.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from umbel.app.application import Umbel
 
@@ -91,7 +92,7 @@ class Rescuer:
         settlements, records, decided = [], [], []
         for one, outcome in judged:
             decision = settle(outcome, self._policy(one), one.delivery.losses)
-            ops = ()
+            ops: tuple[Any, ...] = ()
             if decision.record is not None and self._store is not None:
                 if self._app.broker.shares_server(self._store):
                     ops = (self._store.compile(decision.record),)
@@ -199,7 +200,7 @@ class Rescuer:
         context = Context(message, hostname=self._plan.nodename, called_directly=False, args=(), kwargs={})
         einfo = ExceptionInfo(error, None)
         try:
-            task.on_failure(error, context.id, (), {}, einfo)
+            task.on_failure(error, _id(one), (), {}, einfo)
         except Exception:
             logger.exception("Task %s[%s] on_failure handler raised", task.name, context.id)
         signals.task_failure.send(

@@ -30,7 +30,7 @@ logger = logging.getLogger("umbel.worker")
 
 
 class StartFailed(Exception):
-    """A process could not be started."""
+    """A process could not be started, and trying again will not help."""
 
 
 class Child:
@@ -104,17 +104,28 @@ class ForkServer:
         theirs.close()
         self.pid = pid
         self._socket = ours
-        self._statuses: dict[int, int] = {}
+        self._turn = asyncio.Lock()  # one question, one answer
+        self._instead: Spawner | None = None
 
     async def start(self, birth: Birth) -> Child:
-        """Have it fork one."""
+        """Have it fork one; when it is gone, start new interpreters from then on."""
+        if self._instead is None:
+            try:
+                return await self._fork(birth)
+            except OSError as error:
+                logger.warning("The fork server is gone (%s). From now on every process is a new interpreter", error)
+                self._instead = Spawner()
+        return await self._instead.start(birth)
+
+    async def _fork(self, birth: Birth) -> Child:
         line, theirs = socket.socketpair()
         try:
-            _send(self._socket, msgspec.json.encode(birth), theirs.fileno())
-            answer = await self._answer("pid")
-        except OSError as error:
+            async with self._turn:
+                _send(self._socket, msgspec.json.encode(birth), theirs.fileno())
+                answer = await self._answer("pid")
+        except OSError:
             line.close()
-            raise StartFailed("the fork server is gone") from error
+            raise
         finally:
             theirs.close()
         return Child(answer, line)
@@ -122,8 +133,9 @@ class ForkServer:
     async def status(self, child: Child) -> int | None:
         """Ask it, as it is the parent; if it is gone itself, the child was ours to wait for."""
         try:
-            self._socket.send(msgspec.json.encode({"wait": child.pid}))
-            status = await self._answer("status")
+            async with self._turn:
+                self._socket.send(msgspec.json.encode({"wait": child.pid}))
+                status = await self._answer("status")
         except OSError:
             return _wait(child.pid)
         return status if status >= 0 else _wait(child.pid)
@@ -131,10 +143,10 @@ class ForkServer:
     async def _answer(self, key: str) -> int:
         """One datagram. The fork server answers at once; a second is for a machine that swaps."""
         loop = asyncio.get_running_loop()
-        readable = loop.create_future()
-        loop.add_reader(self._socket, lambda: readable.done() or readable.set_result(None))
+        readable = asyncio.Event()
+        loop.add_reader(self._socket, readable.set)
         try:
-            await asyncio.wait_for(readable, 10)
+            await asyncio.wait_for(readable.wait(), 10)
         except TimeoutError as error:
             raise OSError("no answer") from error
         finally:

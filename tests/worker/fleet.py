@@ -1,0 +1,174 @@
+"""Real workers for tests: started, fed, killed, and read by their ledger. Waits are for facts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
+
+from umbel.runtime.clock import SYSTEM
+
+T = TypeVar("T")
+HERE = Path(__file__).parent
+
+
+class Line(NamedTuple):
+    """One line of the ledger."""
+
+    at: float
+    pid: int
+    words: list[str]
+
+
+def until(fact: Callable[[], T], within: float = 20.0, *, what: str = "") -> T:
+    """The first true answer of ``fact``; fails after ``within`` seconds, which is a bound and not a measure."""
+    end = SYSTEM.monotonic() + within
+    while True:
+        if answer := fact():
+            return answer
+        if SYSTEM.monotonic() > end:
+            raise AssertionError(f"not within {within} s: {what or getattr(fact, '__doc__', None) or fact}")
+        time.sleep(0.005)  # noqa: TID251  the pause between two looks
+
+
+class Worker:
+    """One ``umbel worker`` process. Its output is in ``log``."""
+
+    def __init__(self, farm: "Farm", *arguments: str, number: int) -> None:
+        self.log = farm.folder / f"worker-{number}.log"
+        command = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", "worker", "-l", "INFO", *arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=farm.environment, start_new_session=True
+            )
+        self._children: list[int] = []
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def ready(self) -> "Worker":
+        """Wait for the line that says so."""
+
+        def said() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the worker ended with {self.process.returncode}:\n{self.text}")
+            return "ready." in self.text
+
+        until(said, what=f"worker ready; it said:\n{self.text}")
+        return self
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def descendants(self) -> list[int]:
+        """The pids of its processes, the fork server included."""
+        return _descendants(self.process.pid)
+
+    def wait(self, within: float = 30.0) -> int:
+        return self.process.wait(within)
+
+    def stop(self) -> int:
+        """TERM, and the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def end(self) -> None:
+        """Whatever it takes."""
+        for pid in [self.process.pid, *self.descendants()]:
+            for number in (signal.SIGCONT, signal.SIGKILL):
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+        self.process.wait(10)
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            child = int(path.parent.name)
+            found += [child, *_descendants(child)]
+    return found
+
+
+class Farm:
+    """A folder with a database, a ledger, the workers on it, and a handle on the same app for publishing."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.ledger = folder / "ledger"
+        self.ledger.touch()
+        self.settings = {"broker": f"sqlite:///{folder / 'farm.db'}", **settings}
+        self.environment = os.environ | {
+            "SUBJECT_SETTINGS": json.dumps(self.settings),
+            "SUBJECT_LEDGER": str(self.ledger),
+            "PYTHONPATH": str(HERE.parent.parent),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.workers: list[Worker] = []
+
+    def worker(self, *arguments: str, ready: bool = True) -> Worker:
+        worker = Worker(self, *arguments, number=len(self.workers))
+        self.workers.append(worker)
+        return worker.ready() if ready else worker
+
+    @contextmanager
+    def app(self) -> Iterator[Any]:
+        """An app on the same database that knows the subjects by name."""
+        from umbel import Umbel  # noqa: PLC0415  tests import what they test late
+
+        app = Umbel("caller", set_as_current=False, **self.settings)
+        self._app = app
+        try:
+            yield app
+        finally:
+            app.close()
+
+    def send(self, task: str, *args: Any, **options: Any) -> Any:
+        """Call a subject by its short name."""
+        return self._app.send_task(f"tests.worker.subjects.{task}", args, **options)
+
+    def lines(self, *words: object) -> list[Line]:
+        """Ledger lines whose words begin so."""
+        wanted = [str(word) for word in words]
+        found = []
+        for line in self.ledger.read_text().splitlines():
+            at, pid, *rest = line.split(" ")
+            if rest[: len(wanted)] == wanted:
+                found.append(Line(float(at), int(pid), rest))
+        return found
+
+    def started(self, key: object, times: int = 1, within: float = 20.0) -> Line:
+        """Wait until a task noted its start so often; its last line."""
+        until(lambda: len(self.lines("start", key)) >= times, within, what=f"start {key} × {times}; {self.said()}")
+        return self.lines("start", key)[-1]
+
+    def said(self) -> str:
+        return "\n".join(worker.text for worker in self.workers)
+
+    def gate(self, name: str = "gate") -> Path:
+        """A file that a ``hold`` task waits for."""
+        return self.folder / name
+
+    def __enter__(self) -> "Farm":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for worker in self.workers:
+            worker.end()
+        if error is not None:
+            sys.stderr.write(self.said())

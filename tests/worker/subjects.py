@@ -1,0 +1,293 @@
+"""Tasks that tests run in real workers. Every start and end is a line in a ledger outside the queue."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import get_context
+from typing import Any
+
+from umbel import Ignore, Reject, Task, Umbel, signals
+
+SETTINGS: dict[str, Any] = json.loads(os.environ.get("SUBJECT_SETTINGS", "{}"))
+app = Umbel("subjects", **SETTINGS)
+second = Umbel("second", set_as_current=False, **SETTINGS)
+
+
+def note(*words: object) -> None:
+    """One line of the ledger, whole, whoever else writes."""
+    line = " ".join(map(str, (time.monotonic(), os.getpid(), *words))) + "\n"
+    ledger = os.open(os.environ["SUBJECT_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(ledger, line.encode())
+    os.close(ledger)
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@app.task
+def quick(key: object) -> object:
+    note("start", key)
+    return key
+
+
+@app.task
+def sleep(key: object, seconds: float) -> object:
+    note("start", key)
+    time.sleep(seconds)
+    note("end", key)
+    return key
+
+
+@app.task(acks_late=False)
+def sleep_early(key: object, seconds: float) -> object:
+    note("start", key)
+    time.sleep(seconds)
+    note("end", key)
+    return key
+
+
+@app.task
+def hold(key: object, gate: str) -> object:
+    """Run until a file exists."""
+    note("start", key)
+    while not os.path.exists(gate):
+        time.sleep(0.005)
+    note("end", key)
+    return key
+
+
+@app.task
+async def hold_async(key: object, gate: str) -> object:
+    note("start", key)
+    while not os.path.exists(gate):
+        await asyncio.sleep(0.005)
+    note("end", key)
+    return key
+
+
+@app.task
+def die(key: object = "die") -> None:
+    """Take the process along, every time."""
+    note("start", key)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def leave(code: int) -> None:
+    note("start", "leave")
+    os._exit(code)
+
+
+@app.task
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+@app.task
+def fail_exit() -> None:
+    sys.exit(3)
+
+
+@app.task
+def returns_a_set() -> set[int]:
+    return {1}
+
+
+@app.task(bind=True, max_retries=2, default_retry_delay=0)
+def flaky(self: Task[..., Any], key: str, times: int) -> int:
+    note("start", key, self.request.retries)
+    if self.request.retries < times:
+        raise self.retry(exc=ValueError(key), countdown=0)
+    return int(self.request.retries)
+
+
+@app.task
+def ignored() -> None:
+    raise Ignore
+
+
+@app.task
+def rejected() -> None:
+    raise Reject("not for us", requeue=False)
+
+
+@app.task
+def calls(key: str) -> str:
+    """Publish from inside a task, in both ways."""
+    quick.delay(f"{key}-child")
+    with app.bulk():
+        for i in range(3):
+            quick.delay(f"{key}-bulk-{i}")
+    return key
+
+
+@app.task
+async def calls_async(key: str) -> str:
+    await quick.adelay(f"{key}-child")
+    return key
+
+
+@app.task(bind=True)
+def shows_state(self: Task[..., Any], gate: str) -> str:
+    self.update_state(state="PROGRESS", meta={"done": 1})
+    note("start", "shows_state")
+    while not os.path.exists(gate):
+        time.sleep(0.005)
+    return "done"
+
+
+# Four ways of not ending ----------------------------------------------------------------------------------------------
+
+
+@app.task
+def endless_sleep(key: object = "endless") -> None:
+    note("start", key)
+    time.sleep(60)
+
+
+@app.task
+def endless_loop(key: object = "endless") -> None:
+    note("start", key)
+    while True:
+        pass
+
+
+@app.task
+def endless_c(key: object = "endless") -> None:
+    """One C call that holds the interpreter lock for about as long as the tests wait, or far longer."""
+    note("start", key)
+    re.match(r"(a+)+$", "a" * 34 + "b")
+
+
+@app.task
+def c_for_seconds(key: object, letters: int) -> None:
+    note("start", key)
+    re.match(r"(a+)+$", "a" * letters + "b")
+    note("end", key)
+
+
+@app.task
+def endless_catching(key: object = "endless") -> None:
+    note("start", key)
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            note("caught", key)
+
+
+@app.task
+async def endless_await(key: object = "endless") -> None:
+    note("start", key)
+    await asyncio.sleep(60)
+
+
+@app.task
+async def catches_soft(key: object = "caught") -> str:
+    note("start", key)
+    try:
+        await asyncio.sleep(60)
+    except Exception as error:
+        note("caught", type(error).__name__)
+        return type(error).__name__
+    return "never"
+
+
+# Children -------------------------------------------------------------------------------------------------------------
+
+
+def _child(number: int) -> None:
+    os._exit(number % 7)
+
+
+@app.task
+def forks(i: int) -> int:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(i % 7)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@app.task
+def starts_a_process(i: int) -> int:
+    child = get_context("fork").Process(target=_child, args=(i,))
+    child.start()
+    child.join()
+    return int(child.exitcode or 0)
+
+
+@app.task
+def runs_a_program(i: int) -> int:
+    return subprocess.run(["true"], check=False).returncode
+
+
+@app.task
+def forks_and_forgets() -> int:
+    """A child that comes back from the task function, as no child should."""
+    return os.fork()
+
+
+@app.task
+def runs_a_loop(i: int) -> int:
+    async def twice() -> int:
+        await asyncio.sleep(0)
+        return i * 2
+
+    return asyncio.run(twice())
+
+
+@app.task(rate_limit="10/s")
+def limited(key: object) -> None:
+    note("start", f"limited-{key}")
+
+
+# Hooks and signals ----------------------------------------------------------------------------------------------------
+
+
+class Hooked(Task[..., Any]):
+    """Notes each hook, and whether its result could be read by then."""
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        note("hook", "before_start")
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        note("hook", "on_success", app.AsyncResult(task_id).state)
+
+    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        note("hook", "on_failure", app.AsyncResult(task_id).state)
+
+    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        note("hook", "on_retry", app.AsyncResult(task_id).state)
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        note("hook", "after_return", status)
+
+
+@app.task(base=Hooked)
+def hooked(text: str) -> str:
+    note("hook", "run")
+    if text == "raise":
+        raise ValueError(text)
+    return text
+
+
+if os.environ.get("SUBJECT_SIGNALS"):
+
+    def _noting(name: str) -> Any:
+        def receiver(sender: Any = None, **named: Any) -> None:
+            note("signal", name, ",".join(sorted(k for k in named if k != "signal")))
+
+        return receiver
+
+    for _name in ("task_received", "task_prerun", "task_postrun", "task_success", "task_failure", "task_retry",
+                  "task_revoked", "task_unknown", "task_rejected", "worker_init", "worker_ready",
+                  "worker_process_init", "worker_process_shutdown", "worker_shutting_down", "worker_shutdown",
+                  "before_task_publish", "after_task_publish"):  # fmt: skip
+        getattr(signals, _name).connect(_noting(_name), weak=False)
