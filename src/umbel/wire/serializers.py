@@ -102,6 +102,11 @@ def content_types(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name if "/" in name else _find(name).content_type for name in names)
 
 
+def names() -> list[str]:
+    """All serializers there are."""
+    return sorted(_by_name)
+
+
 def _find(name: str) -> Serializer:
     found = _by_name.get(name) or _by_content_type.get(name)
     if found is None:
