@@ -1,30 +1,24 @@
 """Umbel, a distributed task queue. The public door: what an application needs. ``import umbel`` loads no driver."""
 
 from umbel import exceptions, signals, states
-from umbel.app.ambient import current_app, current_task
+from umbel.app.ambient import current_task
 from umbel.app.application import Umbel
 from umbel.app.decorate import shared_task
-from umbel.app.eager import EagerResult
 from umbel.app.log import get_task_logger
 from umbel.app.results import AsyncResult
 from umbel.app.task import Task
 from umbel.core.errors import Ignore, Reject, Retry
-from umbel.core.routing import Exchange, Queue
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AsyncResult",
-    "EagerResult",
-    "Exchange",
     "Ignore",
-    "Queue",
     "Reject",
     "Retry",
     "Task",
     "Umbel",
     "__version__",
-    "current_app",
     "current_task",
     "exceptions",
     "get_task_logger",

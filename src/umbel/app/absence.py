@@ -3,7 +3,6 @@
 import logging
 from typing import TYPE_CHECKING
 
-from umbel.core import states
 from umbel.core.errors import UmbelError
 
 if TYPE_CHECKING:
@@ -15,18 +14,20 @@ PATIENCE = 2.0  # seconds
 
 
 class Absence:
-    """The watch of one ``get()``."""
+    """The watch of one wait, for a call that went to ``queue`` (None: not known, so nothing is said)."""
 
     def __init__(self, app: "Umbel", queue: str | None) -> None:
         self.app = app
         self.queue = queue
 
-    def check(self, waited: float, state: str) -> None:
-        """After ``waited`` seconds without an end: look once whether anybody reads the queue."""
-        if self.queue is None or waited < PATIENCE:
-            return
+    def due(self, waited: float) -> bool:
+        """Whether it is time to look, after ``waited`` seconds in which nothing was heard of the call."""
+        return self.queue is not None and waited >= PATIENCE
+
+    def look(self) -> None:
+        """Look once whether anybody reads the queue; if not, and nobody was told before, say so. Blocks."""
         queue, self.queue = self.queue, None
-        if state != states.PENDING or queue in self.app.said_absent:
+        if queue is None or queue in self.app.said_absent:
             return
         try:
             depths = self.app.sync_producer.survey([queue])
@@ -41,6 +42,6 @@ def advice(app: "Umbel", queue: str) -> str:
     """Which queue nobody reads, where it is, and the command to change that."""
     where = f"no worker reads queue {queue!r} of {app.broker.url}"
     if app.broker.features.reach == "process":
-        return f"{where}, and none in another process can: set broker_url to what processes can share"
+        return f"{where}, and no other process can: set broker_url to what processes can share"
     chosen = "" if queue in app.queues_by_name else f" -Q {queue}"
     return f"{where}; start one:  umbel -A {app.import_name} worker{chosen}"

@@ -3,15 +3,14 @@
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from umbel.app import (
     ambient,
@@ -29,24 +28,38 @@ from umbel.app.bulk import Bulk
 from umbel.app.client import Client
 from umbel.app.config import Config
 from umbel.app.connections import Connections
+from umbel.app.nearest import nearest
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
 from umbel.app.results import AsyncResult as Result
-from umbel.app.settings import Defaults
+from umbel.app.settings import Defaults, Settings
 from umbel.app.signals import Signal
+from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
 from umbel.broker.base import Broker, Producer, SyncProducer
-from umbel.core import states
 from umbel.core.delivery import Outgoing, Revocation
-from umbel.core.errors import ImproperlyConfigured
-from umbel.core.record import Record
+from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
 from umbel.core.routing import Queue, Router
 from umbel.result.base import Store
 from umbel.runtime.clock import SYSTEM, Clock
-from umbel.wire import exceptions, json, serializers
+from umbel.wire import serializers
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+_KEYWORDS = ("main", "broker", "backend", "include", "defaults", "config_source", "namespace", "changes", "task_cls")
+_LATER = ("amqp", "control", "events", "fixups", "loader", "log", "tasks")
+
+
+def _check_keywords(settings: Mapping[str, Any]) -> None:
+    """Refuse what is neither a keyword nor a setting and looks like a keyword."""
+    for name in settings.keys() - Settings.TABLE.keys():
+        if name in _LATER:
+            raise ImproperlyConfigured(f"Umbel({name}=...) is not built yet; leave it out")
+        meant = nearest(name, _KEYWORDS)
+        if meant is not None:
+            raise ImproperlyConfigured(f"Umbel() has no keyword {name!r}; did you mean {meant!r}?")
 
 
 class Umbel:
@@ -79,6 +92,7 @@ class Umbel:
     ) -> None:
         if defaults not in ("umbel", "celery"):
             raise ImproperlyConfigured(f"defaults is 'umbel' or 'celery', not {defaults!r}")
+        _check_keywords(settings)
         self.main = main
         self.clock = clock
         self.strict_typing = strict_typing
@@ -228,6 +242,8 @@ class Umbel:
     @overload
     def task(self, /, *, bind: Literal[False] = False, **options: Any) -> decorate.Unbound: ...
     @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+    @overload
     def task(self, function: Callable[P, R], /) -> BaseTask[P, R]: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task of a function: ``@app.task``, or ``@app.task(bind=True, max_retries=5, ...)``.
@@ -339,7 +355,8 @@ class Umbel:
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Result[Any]:
-        """Call a task by name, which need not be known here; arguments are not checked."""
+        """Call a task by name, which need not be known here; arguments are not checked. It is never run eagerly."""
+        self._warn_of_eager()
         outgoing = self.client.call(name, list(args or ()), kwargs or {}, options)
         return self.handle(outgoing, options)
 
@@ -351,8 +368,13 @@ class Umbel:
         **options: Any,
     ) -> Result[Any]:
         """``send_task``, for coroutines."""
+        self._warn_of_eager()
         outgoing = await self.client.acall(name, list(args or ()), kwargs or {}, options)
         return self.handle(outgoing, options)
+
+    def _warn_of_eager(self) -> None:
+        if self.conf.task_always_eager:
+            warnings.warn("send_task() sends: task_always_eager has no say in it", AlwaysEagerIgnored, stacklevel=3)
 
     def bulk(self) -> Bulk:
         """A block (``with``, ``async with``) whose calls go out in one publish at its end; an exception sends none."""
@@ -417,30 +439,6 @@ class Umbel:
     def AsyncResult(self, id: str, **fields: Any) -> Result[Any]:
         """The handle on the call with this id."""
         return Result(id, app=self, **fields)
-
-    def write_state(self, task_id: str | None, state: str | None, meta: Any) -> None:
-        """Store a state for a task; through the worker's I/O thread where there is one, ordered before its end."""
-        record = self._state_record(task_id, state, meta)
-        if self.outlet is not None:
-            self.outlet.write([record])
-        elif self.store is not None:
-            self.store.sync.write([record])
-
-    async def awrite_state(self, task_id: str | None, state: str | None, meta: Any) -> None:
-        """``write_state``, for coroutines."""
-        record = self._state_record(task_id, state, meta)
-        if self.outlet is not None:
-            await self.outlet.awrite([record])
-        elif self.store is not None:
-            await self.store.write([record])
-
-    def _state_record(self, task_id: str | None, state: str | None, meta: Any) -> Record:
-        if task_id is None:
-            raise ValueError("update_state() outside of a running task needs task_id=")
-        state = state or states.PENDING
-        value = exceptions.describe(meta) if isinstance(meta, BaseException) else meta
-        done = self.now().isoformat() if state in states.READY_STATES else None
-        return Record(state, msgspec.Raw(json.dumps(value)), None, [], done, task_id)
 
     def revoke(self, marks: Sequence[Revocation]) -> None:
         """Mark tasks in the broker so that they are not started."""

@@ -239,7 +239,7 @@ class Client:
         try:
             content_type, encoding, data = wire_body.encode(args, kwargs, embed, serializer)
         except EncodeError as error:
-            raise _named(error, plan) from error.__cause__
+            raise plan.named(error) from error.__cause__
         limit = self.app.conf.task_max_payload
         if limit is not None and len(data) > limit:
             raise PayloadTooLarge(plan.name, len(data), limit)
@@ -393,17 +393,3 @@ def _overlay(headers: Headers, given: Mapping[str, Any]) -> dict[str, Any] | Non
         else:
             rest[name] = value
     return rest or None
-
-
-def _named(error: EncodeError, plan: Plan) -> EncodeError:
-    """The error with the argument's position and name: ``argument 2 ('callback') of tasks.add``."""
-    if len(error.path) < 2:
-        return EncodeError(f"{plan.name}: {error}")
-    part, where, *inner = error.path
-    if part == "args":
-        name = plan.parameters[where] if isinstance(where, int) and where < len(plan.parameters) else None
-        what = f"argument {where + 1}" + (f" ({name!r})" if name else "")
-    else:
-        what = f"argument {where!r}"
-    place = "".join(f"[{step!r}]" for step in inner)
-    return EncodeError(f"{what} of {plan.name}{', at ' + place if place else ''}: {error.reason}")

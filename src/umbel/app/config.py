@@ -89,7 +89,7 @@ class Config(Settings, MutableMapping[str, Any]):
             try:
                 self._loaded = {name: self._checked(name, value) for name, value in pending().items()}
             except BaseException:
-                self._pending = pending  # so that the next read fails the same way, not with a default
+                self._pending, self._on_load = pending, told  # the next read fails the same way, not with a default
                 raise
             self._changed()
             told(False)
@@ -151,27 +151,32 @@ class Config(Settings, MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         """Back to what it was without the assignment."""
         self._thaw_check(name)
-        del self._assigned[name]
-        self._changed()
+        with self._lock:
+            del self._assigned[name]
+            self._changed()
 
     def assign(self, name: str, value: object) -> None:
         """Set one. Raises ``ImproperlyConfigured`` for a wrong value, a mistyped name, or once a worker has started."""
         self._thaw_check(name)
-        self._assigned[name] = self._checked(name, value, typed=True)
-        self._changed()
+        checked = self._checked(name, value, typed=True)
+        with self._lock:
+            self._assigned[name] = checked
+            self._changed()
 
     def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Values for what nobody set, weaker than all other sources; a callable is called when one is needed."""
         self._thaw_check("defaults")
-        self._added.append(values)
-        self._changed()
+        with self._lock:
+            self._added.append(values)
+            self._changed()
 
     def from_object(self, obj: Any, *, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
         """Take settings from a module, object or dict, or the dotted name of one. See ``Umbel.config_from_object``."""
         self._thaw_check("the configuration object")
-        self.namespace = namespace or self.namespace
-        self._pending = lambda: source.read(obj, self.namespace, silent=silent)
-        self._changed()
+        with self._lock:
+            self.namespace = namespace or self.namespace
+            self._pending = lambda: source.read(obj, self.namespace, silent=silent)
+            self._changed()
         if force:
             self.load()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from umbel.app import ambient, naming
-from umbel.app.task import Task
+from umbel.app.task import CoroutineTask, Task
 from umbel.core.errors import DuplicateTaskNameWarning, ImproperlyConfigured
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Unbound(Protocol):
     """What ``@app.task(...)`` returns: makes a task of a function."""
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Task[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> CoroutineTask[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R]) -> Task[P, R]: ...
 
@@ -42,7 +42,7 @@ class Bind(Protocol):
     """What ``@app.task(bind=True, ...)`` returns: the function's first parameter is the task."""
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> Task[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> CoroutineTask[P, R]: ...
     @overload
     def __call__(self, function: Callable[Concatenate[Any, P], R]) -> Task[P, R]: ...
 
@@ -110,6 +110,8 @@ def _place(task: Task[..., Any]) -> str:
 def shared_task(*, bind: Literal[True], **options: Any) -> Bind: ...
 @overload
 def shared_task(*, bind: Literal[False] = False, **options: Any) -> Unbound: ...
+@overload
+def shared_task(function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
 @overload
 def shared_task(function: Callable[P, R], /) -> Task[P, R]: ...
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

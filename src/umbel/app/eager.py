@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from umbel.app import coroutine, request
 from umbel.app.execution import Traits, execute
 from umbel.app.identity import uuid
+from umbel.app.plan import refuse_later
 from umbel.app.results import AsyncResult
 from umbel.core import states
 from umbel.core.message import Embed, Headers, Message, Properties
@@ -145,6 +146,7 @@ def apply(
     """Run the call, and its retries in place, to the end. See ``Task.apply``."""
     app = task.app
     app.finalize()
+    refuse_later(task.name, fields)
     task_id = task_id or uuid()
     propagate = app.conf.task_eager_propagates if throw is None else throw
     traits = Traits(task)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from umbel.app.nearest import advice
-from umbel.core.errors import ImproperlyConfigured
+from umbel.core.errors import EncodeError, ImproperlyConfigured
 from umbel.core.options import merge
 from umbel.core.routing import Destination, Router
 
@@ -118,6 +118,19 @@ class Plan:
         routed = self.router.route(name, args, kwargs, merge(self.options, call), task=self.task)
         return routed, self.router.destination(routed)
 
+    def named(self, error: EncodeError) -> EncodeError:
+        """The error with the argument's position and name: ``argument 2 ('callback') of tasks.add``."""
+        if len(error.path) < 2:
+            return EncodeError(f"{self.name}: {error}")
+        part, where, *inner = error.path
+        if part == "args":
+            name = self.parameters[where] if isinstance(where, int) and where < len(self.parameters) else None
+            what = f"argument {where + 1}" + (f" ({name!r})" if name else "")
+        else:
+            what = f"argument {where!r}"
+        place = "".join(f"[{step!r}]" for step in inner)
+        return EncodeError(f"{what} of {self.name}{', at ' + place if place else ''}: {error.reason}")
+
 
 def _own_options(task: "Task[..., Any]") -> dict[str, Any]:
     own = {option: getattr(task, option, None) for option in FROM_TASK}
@@ -127,12 +140,18 @@ def _own_options(task: "Task[..., Any]") -> dict[str, Any]:
 
 def _refuse_unknown(name: str, call: Mapping[str, Any]) -> None:
     stamps = call.get("stamped_headers") or ()
-    for option, value in call.items():
+    for option in call:
         if option in OPTIONS or option in PROPERTIES or option in stamps:
             continue
         if option not in LATER:
             raise TypeError(f"{name}: there is no option {option!r}{advice(option, OPTIONS)}")
-        if value is not None:
+    refuse_later(name, call)
+
+
+def refuse_later(name: str, call: Mapping[str, Any]) -> None:
+    """Raise ``ImproperlyConfigured`` for an option that a later release builds, unless it is None."""
+    for option in LATER & call.keys():
+        if call[option] is not None:
             raise ImproperlyConfigured(f"{name}: option {option!r} is not built yet; leave it out")
 
 

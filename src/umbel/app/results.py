@@ -3,18 +3,18 @@
 Every reading method has an async twin with the prefix ``a``, and ``await result`` is ``await result.aget()``.
 """
 
+import asyncio
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
-from umbel.app import ambient, waiting
+from umbel.app import ambient, remote, waiting
 from umbel.core import states
 from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured, TimeoutError
 from umbel.core.record import Record
-from umbel.wire import exceptions
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -117,7 +117,7 @@ class AsyncResult(ResultBase, Generic[R]):
     @property
     def result(self) -> Any:
         """The value returned, the exception raised, or what ``update_state`` stored."""
-        return _value(self._look())
+        return remote.value_of(self._look())
 
     info = result
 
@@ -174,7 +174,8 @@ class AsyncResult(ResultBase, Generic[R]):
         wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
         while not wait.done(self._look()):
             self.backend.sync.wait([self.id], wait.slice())
-            wait.passed()
+            if wait.passed():
+                wait.absence.look()
         return self._end(propagate, callback)
 
     wait = get
@@ -193,7 +194,8 @@ class AsyncResult(ResultBase, Generic[R]):
         wait = waiting.Waiting(self, timeout, 0.5, None, None)
         while not wait.done(await self._alook()):
             await self.backend.wait([self.id], wait.slice())
-            wait.passed()
+            if wait.passed():
+                await asyncio.to_thread(wait.absence.look)
         return self._end(propagate, None)
 
     def __await__(self) -> Generator[Any, None, R]:
@@ -206,9 +208,9 @@ class AsyncResult(ResultBase, Generic[R]):
     def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
         """Raise what the task raised, if it did; else return its value as far as it is known."""
         record = self._look()
-        value = _value(record)
+        value = remote.value_of(record)
         if propagate and record.status in states.PROPAGATE_STATES:
-            raise _with_remote(value, record.traceback)
+            raise remote.with_traceback(value, record.traceback)
         if callback is not None:
             callback(self.id, value)
         return value
@@ -398,27 +400,6 @@ class AsyncResult(ResultBase, Generic[R]):
 
 class IncompleteStream(Exception):
     """A task that ``iterdeps`` came to has not ended."""
-
-
-def _value(record: Record) -> Any:
-    """The result as Python has it: exceptions are rebuilt."""
-    if record.status in states.EXCEPTION_STATES and record.result is not None:
-        return exceptions.rebuild(record.result)
-    return record.result
-
-
-class RemoteTraceback(Exception):
-    """The traceback of another process, shown where its exception is raised again."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
-def _with_remote(error: Any, traceback: str | None) -> BaseException:
-    raised = error if isinstance(error, BaseException) else Exception(error)
-    if traceback and raised.__cause__ is None:
-        raised.__cause__ = RemoteTraceback(traceback)
-    return raised
 
 
 def result_from_tuple(value: Any, app: "Umbel | None" = None) -> AsyncResult[Any]:

@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from umbel.app import ambient, eager, request, retrying
+from umbel.app import ambient, eager, progress, request, retrying
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
 from umbel.core.errors import MaxRetriesExceededError, OperationalError, Retry
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from datetime import datetime
 
     from umbel.app.application import Umbel
@@ -257,13 +258,13 @@ class Task(Generic[P, R]):
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **fields: Any
     ) -> None:
         """Store a state of your own (``"PROGRESS"``) with ``meta`` for this call, or for ``task_id``."""
-        self.app.write_state(task_id or self.request.id, state, meta)
+        progress.write(self.app, task_id or self.request.id, state, meta)
 
     async def aupdate_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **fields: Any
     ) -> None:
         """``update_state``, for coroutines."""
-        await self.app.awrite_state(task_id or self.request.id, state, meta)
+        await progress.awrite(self.app, task_id or self.request.id, state, meta)
 
     # Hooks: called by whoever runs the task; what they return is ignored ----------------------------------------------
 
@@ -291,6 +292,20 @@ class Task(Generic[P, R]):
 
     def __reduce__(self) -> Any:
         return _find, (self.name,)
+
+
+if TYPE_CHECKING:
+
+    class CoroutineTask(Task[P, R]):
+        """A task made of an ``async def``: called directly it gives a coroutine; its result is what that returns."""
+
+        def __call__(  # type: ignore[override]
+            self, *args: P.args, **kwargs: P.kwargs
+        ) -> "Coroutine[Any, Any, R]":
+            """Run the body here: await it."""
+
+else:
+    CoroutineTask = Task  # one class at run time
 
 
 def _find(name: str) -> Task[..., Any]:

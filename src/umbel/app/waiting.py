@@ -74,10 +74,12 @@ class Waiting:
         self.on_interval = on_interval
         self.absence = Absence(result.app, result.sent_to)
         self.told: Record | None = None
+        self.heard = False
 
     def done(self, record: Record) -> bool:
         """Whether ``record`` is the end. Raises ``TimeoutError`` if it is not, and the time is over."""
-        if self.on_message is not None and record != self.told and record.status != states.PENDING:
+        self.heard = record.status != states.PENDING
+        if self.on_message is not None and self.heard and record != self.told:
             self.told = record
             self.on_message(msgspec.to_builtins(record))
         if record.status in states.READY_STATES:
@@ -92,8 +94,8 @@ class Waiting:
             return self.interval
         return max(min(self.interval, self.deadline - self.clock.monotonic()), 0.0)
 
-    def passed(self) -> None:
-        """A slice has passed."""
+    def passed(self) -> bool:
+        """A slice has passed. True: nothing was heard, and it is time to look whether anybody works."""
         if self.on_interval is not None:
             self.on_interval()
-        self.absence.check(self.clock.monotonic() - self.began, self.result.state)
+        return not self.heard and self.absence.due(self.clock.monotonic() - self.began)
