@@ -1,8 +1,8 @@
 """What a worker says of itself when it starts. Data only; the command line prints it."""
 
 import msgspec
-from umbel.app.application import Umbel
 
+from umbel.app.application import Umbel
 from umbel.worker.plan import Plan
 
 

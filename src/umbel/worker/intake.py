@@ -8,7 +8,6 @@ from collections import deque
 from datetime import UTC, datetime
 
 from umbel.app.application import Umbel
-
 from umbel.app.execution import Traits
 from umbel.broker.base import Limits
 from umbel.core import delivery as port

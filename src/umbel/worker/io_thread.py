@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 from umbel.app.application import Umbel
-
 from umbel.app.execution import failure_record, one_line
 from umbel.broker.base import Consumer
 from umbel.core.delivery import (

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from inspect import iscoroutine
 from typing import Any, Literal
 
-from umbel.app.application import Umbel
-
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.app.execution import Traits, execute, failure_record
 from umbel.app.request import Context
 from umbel.core import states

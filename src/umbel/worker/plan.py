@@ -6,8 +6,8 @@ import socket
 import sys
 
 import msgspec
-from umbel.app.application import Umbel
 
+from umbel.app.application import Umbel
 from umbel.core.errors import ImproperlyConfigured
 from umbel.wire import serializers
 from umbel.worker.options import WorkerOptions

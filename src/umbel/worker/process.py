@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 
 import msgspec
-from umbel.app.application import Umbel
 
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand

@@ -9,9 +9,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from umbel.app.application import Umbel
-
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.app.execution import ExceptionInfo, Traits, failure_record
 from umbel.app.request import Context
 from umbel.broker.base import Admin, Consumer

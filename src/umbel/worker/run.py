@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from umbel.app.application import Umbel
-
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.worker.banner import Banner, make_banner
 from umbel.worker.log import name_process, set_up
 from umbel.worker.options import WorkerOptions

@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from umbel.app.application import Umbel
-
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
 from umbel.worker.board import Board
 from umbel.worker.plan import Plan

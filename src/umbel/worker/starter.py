@@ -20,8 +20,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
-from umbel.app.application import Umbel
 
+from umbel.app.application import Umbel
 from umbel.runtime import children
 from umbel.worker import process
 from umbel.worker.process import Birth

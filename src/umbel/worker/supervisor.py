@@ -9,12 +9,12 @@ import logging
 import secrets
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-
-from umbel.app.application import Umbel
+from typing import Any
 
 from umbel.app import signals
+from umbel.app.application import Umbel
 from umbel.broker.base import RenewFor
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
@@ -71,10 +71,13 @@ class Supervisor:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
         watch = Watch(self.plan, self._clock, self._keeper)
         upkeep = [
-            asyncio.create_task(self._every(RESCUE_EVERY, self._rescue)),
-            asyncio.create_task(self._every(PRUNE_EVERY, self._prune)),
-            asyncio.create_task(self._every(max(self.plan.lease / 3, 0.02), self._renew)),
-            asyncio.create_task(watch.run(self._seats)),
+            asyncio.create_task(self._guarded(work))
+            for work in (
+                self._every(RESCUE_EVERY, self._rescue),
+                self._every(PRUNE_EVERY, self._prune),
+                self._every(max(self.plan.lease / 3, 0.02), self._renew),
+                watch.run(self._seats),
+            )
         ]
         tending = [asyncio.create_task(self._tend(seat)) for seat in self._seats]
         announcing = asyncio.create_task(self._announce())
@@ -82,6 +85,14 @@ class Supervisor:
         for task in (*upkeep, announcing):
             task.cancel()
         await asyncio.gather(*upkeep, announcing, return_exceptions=True)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """A part of the upkeep that fails takes the worker along: half a supervisor would look like a whole one."""
+        try:
+            await work
+        except Exception:
+            logger.exception("The worker ends because of an error in Umbel itself")
+            self._give_up()
 
     # Processes --------------------------------------------------------------------------------------------------------
 

@@ -71,6 +71,19 @@ class SqliteKeeper:
     async def close(self) -> None:
         """Nothing is held: connections belong to the database."""
 
+    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
+        """As the port says."""
+        kept = {(ticket.generation, ticket.serial) for ticket in keep}
+
+        def release(link: sqlite3.Connection) -> int:
+            found = link.execute(SQL["find_consumer"], (consumer,)).fetchone()
+            held = link.execute(SQL["all_held"], found[:1]).fetchall() if found else []
+            places = [seq for generation, serial, seq in held if (generation, serial) not in kept]
+            link.execute(SQL["release"], (msgspec.json.encode(places).decode(),))
+            return len(places)
+
+        return await self._database.arun(release)
+
     # Limits -----------------------------------------------------------------------------------------------------------
 
     async def slots(self, name: str, interval: float, count: int) -> list[float]:
