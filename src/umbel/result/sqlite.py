@@ -9,8 +9,8 @@ import msgspec
 
 from umbel.core.errors import BackendGetMetaError, BackendStoreError, OperationalError
 from umbel.core.record import Record
-from umbel.core.states import READY_STATES
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
+from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
 
@@ -147,36 +147,10 @@ class SqliteSyncStore:
 
 # Waiting --------------------------------------------------------------------------------------------------------------
 
-Row = tuple[str, str, bytes]
-
 
 def rows_of(link: sqlite3.Connection, ids: Sequence[str], now: float) -> list[Row]:
     """Task id, status and record of those that are there."""
     return link.execute(_READ, (_array(ids), now)).fetchall()
-
-
-class Shown:
-    """What readers last saw of tasks that were not at their end, so that a wait can tell what is new. Bounded."""
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._seen: dict[str, bytes] = {}
-
-    def show(self, rows: list[Row]) -> dict[str, Record]:
-        """The records of these rows."""
-        for task_id, status, data in rows:
-            if status not in READY_STATES:
-                if len(self._seen) >= self._limit:
-                    self._seen.clear()
-                self._seen[task_id] = data
-            elif self._seen:
-                self._seen.pop(task_id, None)
-        return {task_id: wire.decode(data) for task_id, _, data in rows}
-
-    def is_new(self, row: Row) -> bool:
-        """Whether nobody saw it yet, or it is a task's end: no wait goes on beyond that."""
-        task_id, status, data = row
-        return status in READY_STATES or self._seen.get(task_id) != data
 
 
 class Watch:

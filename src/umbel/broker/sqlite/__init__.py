@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from umbel.broker.base import Features
+from umbel.broker.base import Consumer, Features
 from umbel.broker.sqlite.consumer import SqliteConsumer
 from umbel.broker.sqlite.keeper import SqliteKeeper
 from umbel.broker.sqlite.liveness import Locks
@@ -54,8 +54,10 @@ class SqliteBroker:
         """As the port says."""
         return SqliteConsumer(self.database, self._locks, id, node=node, queues=queues)
 
-    def keeper(self, consumer: SqliteConsumer) -> SqliteKeeper:
-        """As the port says."""
+    def keeper(self, consumer: Consumer) -> SqliteKeeper:
+        """As the port says. ``consumer`` is one of this adapter."""
+        if not isinstance(consumer, SqliteConsumer):
+            raise TypeError(f"a keeper adopts under tickets of a SqliteConsumer, not of {consumer!r}")
         return SqliteKeeper(
             self.database, self._locks, consumer, dead_expires=self._dead_expires, dead_limit=self._dead_limit
         )
