@@ -4,6 +4,7 @@ A script run directly has the module name ``__main__``, under which no worker ca
 its database is placed, as if it had been imported.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ def script(namespace: Mapping[str, Any]) -> Path | None:
     name = namespace.get("__file__")
     if not name or str(name).startswith("<"):
         return None
-    path = Path(name).absolute()
+    path = Path(os.path.abspath(name))  # noqa: PTH100  takes .. out and leaves symbolic links alone, unlike resolve()
     return path if path.is_file() else None
 
 

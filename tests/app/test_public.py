@@ -1,0 +1,59 @@
+"""The public door: which names it has, and what importing it loads."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import umbel
+from umbel import exceptions, signals, states
+
+NAMES = [
+    "AsyncResult",
+    "Ignore",
+    "Reject",
+    "Retry",
+    "Task",
+    "Umbel",
+    "__version__",
+    "current_task",
+    "exceptions",
+    "get_task_logger",
+    "shared_task",
+    "signals",
+    "states",
+]
+
+
+def test_the_door_has_these_names_and_no_others() -> None:
+    assert umbel.__all__ == NAMES
+
+
+@pytest.mark.parametrize("module", [umbel, exceptions, signals, states])
+def test_names_are_sorted_exist_and_are_all_that_is_public(module: object) -> None:
+    names = list(module.__all__)  # type: ignore[attr-defined]
+    assert names == sorted(names)
+    public = {n for n, v in vars(module).items() if not n.startswith("_") and getattr(v, "__file__", None) is None}
+    assert public == set(names) - {"__version__", "exceptions", "signals", "states"}
+
+
+def test_everything_public_is_documented() -> None:
+    undocumented = [n for n in NAMES if not n.startswith("__") and not getattr(umbel, n).__doc__]
+    assert undocumented == []
+
+
+def test_importing_loads_no_driver_and_few_modules() -> None:
+    code = "import sys, json, umbel; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True, text=True)
+    modules = json.loads(found.stdout)
+    assert not [m for m in modules if m.startswith(("umbel.drivers", "umbel.worker", "umbel.cli", "sqlite3", "redis"))]
+    foreign = [m for m in modules if m.split(".")[0] not in sys.stdlib_module_names]
+    assert len(foreign) < 100
+
+
+def test_every_name_of_the_error_tree_is_at_the_door() -> None:
+    from umbel.core import errors  # noqa: PLC0415  compared here, used nowhere else
+
+    own = {n for n, v in vars(errors).items() if isinstance(v, type) and v.__module__ == errors.__name__}
+    assert own == set(exceptions.__all__)
