@@ -139,8 +139,12 @@ class RenewFor(Protocol):
 class Recall(Protocol):
     """For a supervisor whose process cannot give back what it has not started, because its I/O thread cannot run."""
 
-    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
-        """Put what ``consumer`` holds back to the front of its queues, except ``keep``, and say how many."""
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+        """Put what ``consumer`` holds back to the front of its queues, and say how many.
+
+        Only up to the serial ``last``, which is what the caller knew of when it decided (it may have been frozen since
+        then), and without ``keep``.
+        """
 
 
 @runtime_checkable

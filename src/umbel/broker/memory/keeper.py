@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from umbel.broker.memory.consumer import MemoryConsumer
 from umbel.broker.memory.state import Letter, Member, State
 from umbel.core import errors
-from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Revocation
+from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Revocation, Ticket
 from umbel.drivers.memory import Space
 from umbel.runtime.clock import Clock
 from umbel.wire import envelope
@@ -44,6 +44,18 @@ class MemoryKeeper:
                 if member.id != self._consumer.id and len(adopted) < limit:
                     adopted += self._adopt_from(member, limit - len(adopted))
             return adopted
+
+    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
+        """As the port says."""
+        kept = {(ticket.generation, ticket.serial) for ticket in keep if ticket.consumer == consumer}
+        with self._space.lock:
+            member = self._state.members.get(consumer)
+            claims = member.claims if member else {}
+            keys = [key for key in claims if key not in kept]
+            for key in keys:
+                self._state.release(claims.pop(key))
+        self._space.changed()
+        return len(keys)
 
     async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says."""

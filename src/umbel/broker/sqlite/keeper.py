@@ -9,6 +9,7 @@ from umbel.broker.sqlite.claiming import Claimant, delivered
 from umbel.broker.sqlite.consumer import SqliteConsumer
 from umbel.broker.sqlite.counting import survey
 from umbel.broker.sqlite.liveness import Locks
+from umbel.broker.sqlite.settling import release
 from umbel.broker.sqlite.tables import SQL
 from umbel.core import errors
 from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
@@ -45,6 +46,19 @@ class SqliteKeeper:
                 adopted += await self._adopt_from(id, adopter, limit - len(adopted))
         return adopted
 
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+        """As the port says."""
+        kept = frozenset(keep)
+
+        def move(link: sqlite3.Connection) -> int:
+            found = link.execute(SQL["find_consumer"], (consumer,)).fetchone()
+            held = link.execute(SQL["all_held"], (found[0],)).fetchall() if found else []
+            seqs = [seq for generation, serial, seq in held if Ticket(consumer, generation, serial) not in kept]
+            release(link, seqs)
+            return len(seqs)
+
+        return await self._database.arun(move)
+
     async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says. A delayed message that became due counts as delayed until somebody claims."""
         return await self._database.alook(lambda link: survey(link, queues, self._locks))
@@ -70,19 +84,6 @@ class SqliteKeeper:
 
     async def close(self) -> None:
         """Nothing is held: connections belong to the database."""
-
-    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
-        """As the port says."""
-        kept = {(ticket.generation, ticket.serial) for ticket in keep}
-
-        def release(link: sqlite3.Connection) -> int:
-            found = link.execute(SQL["find_consumer"], (consumer,)).fetchone()
-            held = link.execute(SQL["all_held"], found[:1]).fetchall() if found else []
-            places = [seq for generation, serial, seq in held if (generation, serial) not in kept]
-            link.execute(SQL["release"], (msgspec.json.encode(places).decode(),))
-            return len(places)
-
-        return await self._database.arun(release)
 
     # Limits -----------------------------------------------------------------------------------------------------------
 
