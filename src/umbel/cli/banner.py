@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import click
 
-from umbel.cli.group import version
+import umbel
 from umbel.cli.report import hide_password
 from umbel.cli.session import session
 from umbel.worker import Banner
@@ -23,7 +23,7 @@ def show_banner(banner: Banner, tasks: Mapping[str, Any]) -> None:
     """Print it, unless ``--quiet``."""
     if session().quiet:
         return
-    click.echo(f"{click.style(banner.nodename, bold=True)}  umbel {version()}\n", color=not session().is_plain)
+    click.echo(f"{click.style(banner.nodename, bold=True)}  umbel {umbel.__version__}\n", color=not session().is_plain)
     for name, values in lines_of(banner, tasks):
         for number, value in enumerate(values):
             click.echo(f"  {name if number == 0 else '':<8} {value}")

@@ -1,11 +1,11 @@
 """The root of the command line: which commands there are, and how each is found without importing the others."""
 
 import importlib
-import importlib.metadata
 from typing import Any
 
 import click
 
+import umbel
 from umbel.app.nearest import advice
 from umbel.cli.session import Session, global_options
 
@@ -112,7 +112,7 @@ def version_option() -> click.Option:
 
     def show(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         if value:
-            click.echo(version())
+            click.echo(umbel.__version__)
             context.exit()
 
     return click.Option(
@@ -120,16 +120,11 @@ def version_option() -> click.Option:
     )
 
 
-def version() -> str:
-    """The version of the package that is installed."""
-    return importlib.metadata.version("umbel")
-
-
 @click.pass_context
 def welcome(context: click.Context) -> None:
     """What ``umbel`` says when it is given nothing to do."""
     if context.invoked_subcommand is None:
-        click.echo(WELCOME.format(version=version()))
+        click.echo(WELCOME.format(version=umbel.__version__))
 
 
 root = Root()

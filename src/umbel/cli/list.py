@@ -20,10 +20,11 @@ def command(context: click.Context) -> None:
 def bindings(as_json: bool) -> None:
     """The declared queues with the exchange and routing key that lead to each."""
     rows = [
-        {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key}
+        {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key or queue.name}
         for queue in application().queues_by_name.values()
     ]
     if as_json:
         show_json(rows)
     else:
-        show_table(("queue", "exchange", "routing key"), (tuple(row.values()) for row in rows))
+        shown = [(row["queue"], row["exchange"] or "(default)", row["routing_key"]) for row in rows]
+        show_table(("queue", "exchange", "routing key"), shown)

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+import umbel
 from umbel import Umbel
 from umbel.cli.find import application
-from umbel.cli.group import Command, version
+from umbel.cli.group import Command
 from umbel.cli.screen import json_option, show_json
 from umbel.cli.session import session
 
@@ -22,7 +23,7 @@ PASSWORD = re.compile(r"(://[^/@:]*:)[^@/]+@")
 @json_option
 def command(as_json: bool) -> None:
     """Versions and platform; with -A also the settings (secrets masked), the broker and the result store."""
-    facts: dict[str, Any] = {"umbel": version(), **platform_facts()}
+    facts: dict[str, Any] = {"umbel": umbel.__version__, **platform_facts()}
     if session().app_name is not None:
         facts |= app_facts(application())
     if as_json:
@@ -30,7 +31,7 @@ def command(as_json: bool) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            click.echo(f"{name}:")
+            click.echo(f"{name}:" if value else f"{name:<10} none changed")
             for key, item in value.items():
                 click.echo(f"  {key} = {item}")
         else:
@@ -41,7 +42,7 @@ def platform_facts() -> dict[str, Any]:
     """What Umbel runs on."""
     installed = [(name, found) for name in LIBRARIES if (found := installed_version(name)) is not None]
     return {
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": f"{platform.python_implementation()} {platform.python_umbel.__version__}",
         "platform": platform.platform(),
         "sqlite": sqlite3.sqlite_version,
         "libraries": ", ".join(f"{name} {found}" for name, found in installed),
