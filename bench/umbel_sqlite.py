@@ -34,7 +34,7 @@ def measure(tasks: int) -> dict[str, float]:
     calls = [noop.delay(number) for number in range(tasks)]
     enqueue = tasks / (time.perf_counter() - started)
     last = now.delay()
-    line = [sys.executable, "-m", "umbel.cli", "-A", "umbel_sqlite", "--quiet", "worker", "-c", "1", "-l", "WARNING"]
+    line = [sys.executable, "-m", "umbel", "-A", "umbel_sqlite", "--quiet", "worker", "-c", "1", "-l", "WARNING"]
     with subprocess.Popen(line, cwd=Path(__file__).parent) as worker:
         try:
             seconds = last.get(timeout=600) - first.get(timeout=600)

@@ -92,7 +92,7 @@ def worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker with two processes, in ``folder``; stopped at the end. Its URLs hold for this process too."""
     os.environ[FOLDER] = str(folder)
     os.environ["UMBEL_BROKER_URL"] = os.environ["UMBEL_RESULT_BACKEND"] = f"sqlite:///{folder / 'umbel.db'}"
-    line = [sys.executable, "-m", "umbel.cli", "-A", "umbel.cli.demo_tasks", "worker", "-c", "2"]
+    line = [sys.executable, "-m", "umbel", "-A", "umbel.cli.demo_tasks", "worker", "-c", "2"]
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, process_group=0)
         try:

@@ -121,7 +121,7 @@ def syntax_error(path: Path) -> str | None:
 def arguments(app_name: str) -> list[str]:
     """The command line of the worker, with the global options of this one."""
     this = session()
-    made = [sys.executable, "-m", "umbel.cli", "-A", app_name]
+    made = [sys.executable, "-m", "umbel", "-A", app_name]
     for flag, value in (("--no-color", this.no_color), ("--quiet", this.quiet), ("--debug", this.debug)):
         made += [flag] if value else []
     return [*made, "worker"]

@@ -36,8 +36,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: 
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table."""
-    console().print(table(columns, rows, numbers=numbers))
+    """Print a table, without blanks at the ends of lines."""
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(table(columns, rows, numbers=numbers))
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
 
 
 def show_json(value: Any) -> None:
