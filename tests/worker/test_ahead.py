@@ -15,7 +15,7 @@ def warm_up(farm: Farm) -> None:
         result.get(timeout=20)
 
 
-@pytest.mark.parametrize(("task", "argument"), [("hold", None), ("c_for_seconds", 29)], ids=["waits", "holds the lock"])
+@pytest.mark.parametrize(("task", "argument"), [("hold", None), ("c_for_seconds", 28)], ids=["waits", "holds the lock"])
 def test_quick_tasks_pass_a_slow_one(farm: Farm, task: str, argument: int | None) -> None:
     farm.worker("-c", "2")
     warm_up(farm)

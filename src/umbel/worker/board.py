@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 MAGIC = 0x554D_4252
 LAYOUT = 1
-_HEADER = struct.Struct("<IIIIdII")  # magic, layout, width, recalled, beat, unstarted, stopping
+_HEADER = struct.Struct("<IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
 _SLOT = struct.Struct("<QIIQQddd200s200s")  # sequence, running, pad, generation, serial, since, soft, hard, name, id
 _SEQUENCE = struct.Struct("<Q")
 _WORD = struct.Struct("<I")
 _BEAT = struct.Struct("<d")
-_RECALL_AT, _BEAT_AT, _UNSTARTED_AT, _STOPPING_AT = 12, 16, 24, 28
+_HOLDS = struct.Struct("<QI")
+_RECALL_AT, _BEAT_AT, _HOLDS_AT, _STOPPING_AT = 12, 16, 24, 36
 _HEADER_SIZE, _SLOT_SIZE = 128, 512
 
 
@@ -49,7 +50,7 @@ class Board:
         finally:
             os.close(fd)
         if create_width is not None:
-            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0)
+            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0, 0)
         magic, layout, self.width, *_ = _HEADER.unpack_from(self._map, 0)
         if (magic, layout) != (MAGIC, LAYOUT):
             raise ValueError(f"{path} is not a board of this version of Umbel")
@@ -79,16 +80,16 @@ class Board:
         """The I/O thread is alive."""
         _BEAT.pack_into(self._map, _BEAT_AT, now)
 
-    def holds(self, unstarted: int) -> None:
-        """How many messages the process holds and has not started."""
-        _WORD.pack_into(self._map, _UNSTARTED_AT, unstarted)
+    def holds(self, last: int, unstarted: int) -> None:
+        """The highest serial that the process holds, and how many messages it has not started."""
+        _HOLDS.pack_into(self._map, _HOLDS_AT, last, unstarted)
 
     def stopping(self) -> None:
         """The process was told to stop: what it does not finish does not count against a message."""
         _WORD.pack_into(self._map, _STOPPING_AT, 1)
 
     def recalled(self) -> bool:
-        """Whether the supervisor takes back what is unstarted: start nothing until the I/O thread has looked."""
+        """Whether the supervisor takes back what is unstarted: start nothing until the I/O thread has given it back."""
         return self._map[_RECALL_AT] != 0
 
     # The supervisor writes one word ----------------------------------------------------------------------------------
@@ -103,9 +104,10 @@ class Board:
         """When the I/O thread last showed itself; monotonic seconds, 0 before the first time."""
         return float(_BEAT.unpack_from(self._map, _BEAT_AT)[0])
 
-    def unstarted(self) -> int:
-        """How many messages the process holds and has not started."""
-        return int(_WORD.unpack_from(self._map, _UNSTARTED_AT)[0])
+    def held(self) -> tuple[int, int]:
+        """The highest serial that the process holds, and how many messages it has not started."""
+        last, unstarted = _HOLDS.unpack_from(self._map, _HOLDS_AT)
+        return int(last), int(unstarted)
 
     def is_stopping(self) -> bool:
         """Whether the process had been told to stop."""

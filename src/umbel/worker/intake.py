@@ -38,6 +38,7 @@ class Intake:
         self.out: deque[Finished] = deque()
         """Settlements of what the lane will not see."""
         self.closed = False
+        self.last_serial = 0
         self._limits = limits
         self._clock = app.clock
         self._accept = accepted(app)
@@ -91,6 +92,7 @@ class Intake:
         for delivery in deliveries:
             held = self._held(delivery)
             self.tickets[held.ticket] = held
+            self.last_serial = held.ticket.serial
             message = delivery.message
             if alone or self.closed:
                 self._back(held)
@@ -133,6 +135,11 @@ class Intake:
             self._back(self._staged.pop())
             count += 1
         return count
+
+    def only_runs(self) -> bool:
+        """Whether nothing is held but what the board shows as running."""
+        running = self.hand.running
+        return all(held is running for held in self.tickets.values())
 
     def keep_only(self, kept: frozenset[Ticket]) -> None:
         """Forget the tickets that are no longer ours, and what of them has not started."""

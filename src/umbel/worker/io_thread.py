@@ -141,13 +141,15 @@ class IoThread:
     async def _turns(self) -> None:
         while True:
             self._show()
-            if self._intake.busy() or (self._stopping and self._intake.unstarted):
+            recalled = self._board.recalled()
+            if recalled or self._intake.busy() or (self._stopping and self._intake.unstarted):
                 self._intake.hand_back()
-            if self._board.recalled():
-                await self._reconcile()
             self._intake.stage()
             self._collect()
-            room = 0 if self._stopping else self._intake.room()
+            if recalled and not self._batch and self._intake.only_runs():
+                self._board.recall(on=False)
+                self.hand.open_gate()
+            room = 0 if self._stopping or recalled else self._intake.room()
             if self._batch or (room and not self._drained) or self._clock.monotonic() > self._renew_at:
                 await self._turn(room)
             elif self._stopping and not self._intake.tickets:
@@ -207,7 +209,7 @@ class IoThread:
         gone = isinstance(verdict, Gone)
         if one.last or gone:
             self._intake.tickets.pop(held.ticket, None)
-        if gone and one.last:
+        if gone and one.last and not isinstance(one.settlement.disposition, Release):
             message = held.delivery.message
             what = f"{message.headers.task}[{message.headers.id}]" if message else "a message"
             logger.warning("%s was taken over by another worker meanwhile: nothing of this run is stored", what)
@@ -264,13 +266,6 @@ class IoThread:
         self._intake.keep_only(frozenset())
         await self._connect()
 
-    async def _reconcile(self) -> None:
-        """The supervisor took back what has not started, because this thread could not. See what is left."""
-        kept = await self._consumer.renew(list(self._intake.tickets))
-        self._intake.keep_only(kept)
-        self._board.recall(on=False)
-        self.hand.open_gate()
-
     def _renewed(self, sent: float) -> None:
         self._renew_at = sent + self.plan.lease / 3
         if self._clocked:
@@ -323,7 +318,7 @@ class IoThread:
 
     def _show(self) -> None:
         self._board.beat(self._clock.monotonic())
-        self._board.holds(self._intake.unstarted)
+        self._board.holds(self._intake.last_serial, self._intake.unstarted)
 
     def _stop(self) -> None:
         self._stopping = self._intake.closed = True

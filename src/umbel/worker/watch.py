@@ -53,7 +53,7 @@ class Watch:
                 return
         if silent > self._plan.lease and self._is_stuck(seat, running):
             self.kill(seat, "stuck")
-        elif silent > BUSY and seat.board.unstarted() and any(now - slot.since > BUSY for slot in running):
+        elif silent > BUSY and seat.board.held()[1] and any(now - slot.since > BUSY for slot in running):
             await self._recall(seat)
 
     def _is_stuck(self, seat: Seat, running: list[Slot]) -> bool:
@@ -77,10 +77,11 @@ class Watch:
         if seat.recalling and seat.board.recalled():
             return
         seat.recalling = True
+        last, _ = seat.board.held()
         seat.board.recall(on=True)
         await self._clock.sleep(SETTLE_DOWN)
         try:
-            count = await self._keeper.recall(seat.consumer, seat.running_tickets())
+            count = await self._keeper.recall(seat.consumer, last=last, keep=seat.running_tickets())
         except OperationalError as error:
             logger.warning("%s", error)
             seat.recalling = False

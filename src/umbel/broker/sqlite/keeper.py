@@ -53,7 +53,11 @@ class SqliteKeeper:
         def move(link: sqlite3.Connection) -> int:
             found = link.execute(SQL["find_consumer"], (consumer,)).fetchone()
             held = link.execute(SQL["all_held"], (found[0],)).fetchall() if found else []
-            seqs = [seq for generation, serial, seq in held if Ticket(consumer, generation, serial) not in kept]
+            seqs = [
+                seq
+                for generation, serial, seq in held
+                if serial <= last and Ticket(consumer, generation, serial) not in kept
+            ]
             release(link, seqs)
             return len(seqs)
 
