@@ -223,7 +223,7 @@ def test_the_task_itself_is_no_argument_of_a_bound_task(app: Umbel, outbox: Outb
 
     bound.delay(1)
     with pytest.raises(TypeError, match=r"bound\(x: int\)"):
-        bound.delay(1, 2)
+        bound.delay(1, 2)  # type: ignore[call-arg]
 
 
 def test_the_check_can_be_turned_off(app: Umbel, outbox: Outbox) -> None:

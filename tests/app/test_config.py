@@ -169,8 +169,9 @@ def test_unknown_names_are_kept() -> None:
 
 @pytest.mark.parametrize(("keyword", "meant"), [("brokr", "broker"), ("backen", "backend"), ("inclde", "include")])
 def test_a_mistyped_keyword_is_refused(keyword: str, meant: str) -> None:
+    mistyped: dict[str, Any] = {keyword: "sqlite:///x"}
     with pytest.raises(ImproperlyConfigured, match=f"no keyword '{keyword}'; did you mean '{meant}'"):
-        Umbel("x", set_as_current=False, **{keyword: "sqlite:///x"})
+        Umbel("x", **mistyped)
 
 
 def test_a_keyword_of_a_later_release_is_refused() -> None:
@@ -256,7 +257,7 @@ def test_a_namespace_takes_only_its_own_upper_case_names(namespace: str) -> None
 def test_upper_case_names_without_a_namespace_are_explained() -> None:
     conf = config()
     conf.from_object({"CELERY_TASK_TIME_LIMIT": 9, "DEBUG": True})
-    with pytest.raises(ImproperlyConfigured, match="pass namespace='CELERY'.*task_time_limit"):
+    with pytest.raises(ImproperlyConfigured, match=r"pass namespace='CELERY'.*task_time_limit"):
         conf.load()
 
 

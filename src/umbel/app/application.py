@@ -242,9 +242,9 @@ class Umbel:
     @overload
     def task(self, /, *, bind: Literal[False] = False, **options: Any) -> decorate.Unbound: ...
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /, **options: Any) -> CoroutineTask[P, R]: ...
     @overload
-    def task(self, function: Callable[P, R], /) -> BaseTask[P, R]: ...
+    def task(self, function: Callable[P, R], /, **options: Any) -> BaseTask[P, R]: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task of a function: ``@app.task``, or ``@app.task(bind=True, max_retries=5, ...)``.
 
@@ -327,11 +327,15 @@ class Umbel:
         with self._lock:
             if self._loaded:
                 return
-            self._loaded = True
-            signals.import_modules.send(sender=self)
-            autodiscover.import_related([*self.conf.imports, *self.conf.include], None)
-            for packages, related in self._related:
-                autodiscover.import_related(autodiscover.names(packages), related)
+            self._loaded = True  # before importing: a module may load the app itself
+            try:
+                signals.import_modules.send(sender=self)
+                autodiscover.import_related([*self.conf.imports, *self.conf.include], None)
+                for packages, related in self._related:
+                    autodiscover.import_related(autodiscover.names(packages), related)
+            except BaseException:
+                self._loaded = False
+                raise
         self.finalize()
 
     @property
@@ -380,7 +384,7 @@ class Umbel:
         """A block (``with``, ``async with``) whose calls go out in one publish at its end; an exception sends none."""
         return Bulk(self)
 
-    def handle(self, outgoing: Outgoing, options: Mapping[str, Any], trail: bool = True) -> Result[Any]:
+    def handle(self, outgoing: Outgoing, options: Mapping[str, Any]) -> Result[Any]:
         """The handle on a call that was sent; the running task remembers it as its child."""
         headers = outgoing.message.headers
         result: Result[Any] = Result(

@@ -61,8 +61,7 @@ def task_of(
     if not callable(function):
         raise TypeError(f"@app.task makes a task of a function, not of {function!r}; options go by name")
     name = name or app.gen_task_name(function.__name__, module or function.__module__)
-    given = {key: value for key, value in attributes.items() if value is not None}
-    check_attributes(name, given)
+    check_attributes(name, attributes)
     fields = {
         "name": name,
         "run": function if bind else staticmethod(function),
@@ -72,7 +71,7 @@ def task_of(
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
         "__wrapped__": property(lambda task: task.run),
-        **given,
+        **attributes,  # where an attribute falls back to a setting, None leaves it to that
     }
     task: Task[..., Any] = type(function.__name__, (base or app.Task,), fields)()
     object.__setattr__(task, "__name__", function.__name__)  # functions have one

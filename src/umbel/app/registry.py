@@ -1,8 +1,7 @@
-"""The tasks of one app by name: a dict that says what is missing. Holds tasks; makes none."""
+"""The tasks of one app by name: a dict that says what is missing. It holds tasks and makes none."""
 
 from typing import TYPE_CHECKING, Any
 
-from umbel.app.nearest import advice
 from umbel.core.errors import NotRegistered
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ class Registry(dict[str, "Task[..., Any]"]):
     """Task name to task."""
 
     def __missing__(self, name: str) -> "Task[..., Any]":
-        raise NotRegistered(f"{name!r} is not registered in this app{advice(name, self)}")
+        raise NotRegistered(name)
 
     def unregister(self, name: "str | Task[..., Any]") -> None:
         """Forget a task, by name or object. Raises ``NotRegistered``."""

@@ -169,7 +169,7 @@ class Task(Generic[P, R]):
         ``throw`` raises what the task raises (default: ``task_eager_propagates``).
         """
         fields = {"logfile": logfile, "loglevel": loglevel or 0, **options}
-        return eager.apply(self, args or (), kwargs or {}, task_id, retries, throw, headers, fields)
+        return eager.apply(self, *_given(args, kwargs), task_id, retries, throw, headers, fields)
 
     # Calling ----------------------------------------------------------------------------------------------------------
 
@@ -193,12 +193,11 @@ class Task(Generic[P, R]):
         options, ``EncodeError``, ``PayloadTooLarge``. Raises ``OperationalError`` when it cannot be sent.
         """
         app = self.app
+        args, kwargs = _given(args, kwargs)
         if app.conf.task_always_eager:
-            return self._eagerly(args or (), kwargs or {}, options)
-        if type(self).shadow_name is not Task.shadow_name and "shadow" not in options:
-            options["shadow"] = self.shadow_name(args or (), kwargs or {}, options)
-        outgoing = app.client.call(self, args or (), kwargs or {}, options)
-        return app.handle(outgoing, options, trail=self.trail)
+            return self._eagerly(args, kwargs, options)
+        self._name_shadow(args, kwargs, options)
+        return app.handle(app.client.call(self, args, kwargs, options), options)
 
     async def aapply_async(
         self,
@@ -208,12 +207,15 @@ class Task(Generic[P, R]):
     ) -> AsyncResult[R]:
         """``apply_async``, for coroutines."""
         app = self.app
+        args, kwargs = _given(args, kwargs)
         if app.conf.task_always_eager:
-            return await asyncio.to_thread(self._eagerly, args or (), kwargs or {}, options)
+            return await asyncio.to_thread(self._eagerly, args, kwargs, options)
+        self._name_shadow(args, kwargs, options)
+        return app.handle(await app.client.acall(self, args, kwargs, options), options)
+
+    def _name_shadow(self, args: "Args", kwargs: "Kwargs", options: dict[str, Any]) -> None:
         if type(self).shadow_name is not Task.shadow_name and "shadow" not in options:
-            options["shadow"] = self.shadow_name(args or (), kwargs or {}, options)
-        outgoing = await app.client.acall(self, args or (), kwargs or {}, options)
-        return app.handle(outgoing, options, trail=self.trail)
+            options["shadow"] = self.shadow_name(args, kwargs, options)
 
     def _eagerly(self, args: "Args", kwargs: "Kwargs", options: dict[str, Any]) -> EagerResult[R]:
         self.app.client.check(self, args, kwargs, options)
@@ -306,6 +308,10 @@ if TYPE_CHECKING:
 
 else:
     CoroutineTask = Task  # one class at run time
+
+
+def _given(args: "Args | None", kwargs: "Kwargs | None") -> "tuple[Args, Kwargs]":
+    return () if args is None else args, {} if kwargs is None else kwargs
 
 
 def _find(name: str) -> Task[..., Any]:
