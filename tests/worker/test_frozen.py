@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.worker.fleet import Farm, until
 
@@ -51,7 +52,7 @@ def test_without_its_supervisor_a_process_ends_and_another_worker_has_everything
     assert finishing.get(timeout=20) == "h"
     assert [line.pid for line in farm.lines("start", "h")] == [pid], "a task that still runs is not run again"
     for process in processes:
-        until(lambda process=process: not os.path.exists(f"/proc/{process}"), 10)  # type: ignore[misc]
+        until(lambda process=process: not Path(f"/proc/{process}").exists(), 10)  # type: ignore[misc]
     assert second.stop() == 0
 
 
@@ -93,7 +94,7 @@ def test_an_orphan_leaves_in_time(farm_with: Callable[..., Farm]) -> None:
     pid = farm.started("h").pid
     worker.signal(signal.SIGKILL)
     worker.wait()
-    until(lambda: not os.path.exists(f"/proc/{pid}"), 10)
+    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
     farm.gate().touch()
     farm.worker("-c", "1")
     assert held.get(timeout=20) == "h"
