@@ -154,7 +154,7 @@ def test_awaiting_a_failure_raises(live: Umbel) -> None:
 
 def test_the_timeout(live: Umbel) -> None:
     result = live.AsyncResult("one")
-    with pytest.raises(TimeoutError, match="no result of one within 0.01 s"):
+    with pytest.raises(TimeoutError, match=r"no result of one within 0\.01 s"):
         result.get(timeout=0.01)
     with pytest.raises(result.TimeoutError):
         asyncio.run(result.aget(timeout=0.01))
@@ -355,7 +355,7 @@ def test_tuples_there_and_back(live: Umbel) -> None:
     assert child.as_list() == ["child", "parent"]
     again = result_from_tuple([["child", [["parent", None], None]], None], live)
     assert again == child
-    assert again.parent == "parent"
+    assert str(again.parent) == "parent"
     with pytest.raises(ImproperlyConfigured, match="groups are not built"):
         result_from_tuple([["g", None], [[["a", None], None]]])
 

@@ -8,7 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +40,12 @@ class Signal:
     def __repr__(self) -> str:
         return f"<Signal: {self.name} ({len(self.receivers)} receivers)>"
 
+    @overload
+    def connect(self, receiver: F, sender: object = None, weak: bool = True, dispatch_uid: object = None) -> F: ...
+    @overload
+    def connect(
+        self, receiver: None = None, sender: object = None, weak: bool = True, dispatch_uid: object = None
+    ) -> Callable[[F], F]: ...
     def connect(
         self,
         receiver: Callable[..., Any] | None = None,
