@@ -48,7 +48,7 @@ def umbel(folder: Path) -> Run:
 
     def run(*words: str, given: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "umbel", *words],
+            [Path(sys.executable).with_name("umbel"), *words],
             cwd=folder,
             env=environment(**more),
             input=given,
@@ -70,7 +70,7 @@ def tasks(module: Callable[..., Path]) -> Path:
 def worker(folder: Path, tasks: Path) -> Iterator["subprocess.Popen[str]"]:
     """A worker of that application, which has printed its banner; stopped warm at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "umbel", "-A", "tasks", "worker", "-c", "1"],
+        [Path(sys.executable).with_name("umbel"), "-A", "tasks", "worker", "-c", "1"],
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,

@@ -24,27 +24,27 @@ def show_banner(banner: Banner, tasks: Mapping[str, Any]) -> None:
     if session().quiet:
         return
     click.echo(f"{click.style(banner.nodename, bold=True)}  umbel {umbel.__version__}\n", color=not session().is_plain)
-    for name, values in lines_of(banner, tasks):
+    for name, values in lines_of(banner, tasks, app=session().app_name or banner.app):
         for number, value in enumerate(values):
             click.echo(f"  {name if number == 0 else '':<8} {value}")
     click.echo()
 
 
-def lines_of(banner: Banner, tasks: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
-    """The lines as names and values."""
+def lines_of(banner: Banner, tasks: Mapping[str, Any], *, app: str) -> list[tuple[str, Sequence[str]]]:
+    """The lines as names and values; ``app`` is what stood after ``-A``."""
     shown = [*banner.tasks[:MANY], *([f"and {len(banner.tasks) - MANY} more"] if len(banner.tasks) > MANY else [])]
     lines: list[tuple[str, Sequence[str]]] = [
-        ("app", [session().app_name or banner.app]),
+        ("app", [app]),
         ("broker", [place(banner.broker)]),
         ("results", [results_of(banner)]),
-        ("lane", [f"{banner.pool} × {banner.slots}"]),  # noqa: RUF001  it is the sign that is meant
+        ("lane", [f"{banner.pool} × {banner.slots}"]),
         ("queues", [", ".join(banner.queues)]),
         ("tasks", shown or ["none: a function becomes one with @app.task"]),
     ]
     lines += [("note", [note]) for note in banner.notes]
     if banner.tasks:
         name = min(banner.tasks, key=lambda name: simplicity(tasks[name]))
-        lines.append(("try", [call_line(name, tasks)]))
+        lines.append(("try", [call_line(name, tasks, app=app)]))
     return lines
 
 
@@ -62,11 +62,11 @@ def place(url: str) -> str:
     return hide_password(url)
 
 
-def call_line(name: str, tasks: Mapping[str, Any]) -> str:
+def call_line(name: str, tasks: Mapping[str, Any], *, app: str) -> str:
     """A command that calls a task with arguments of the right types."""
     last = name.rpartition(".")[2]
     short = last if sum(other.rpartition(".")[2] == last for other in tasks) == 1 else name
-    words = ["umbel", "-A", session().app_name or "APP", "call", short, *samples(tasks[name]), "--wait"]
+    words = ["umbel", "-A", app, "call", short, *samples(tasks[name]), "--wait"]
     return shlex.join(words)
 
 

@@ -107,7 +107,7 @@ def command(
     if wait and app.store is None:
         refuse(f"{app.main} keeps no results, so there is nothing to wait for: set result_backend")
     try:
-        call = task.apply_async(args=[*args, *more], kwargs={**kwargs, **named}, **given)
+        call = task.apply_async(args=(*args, *more), kwargs={**kwargs, **named}, **given)
     except TypeError as error:
         refuse(str(error))
     if not wait:

@@ -42,7 +42,7 @@ def platform_facts() -> dict[str, Any]:
     """What Umbel runs on."""
     installed = [(name, found) for name in LIBRARIES if (found := installed_version(name)) is not None]
     return {
-        "python": f"{platform.python_implementation()} {platform.python_umbel.__version__}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
         "sqlite": sqlite3.sqlite_version,
         "libraries": ", ".join(f"{name} {found}" for name, found in installed),

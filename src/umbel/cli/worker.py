@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from umbel.cli.banner import show_banner
-from umbel.cli.desk import names
+from umbel.cli.desk import depths, names
 from umbel.cli.find import application
 from umbel.cli.group import Command
 from umbel.cli.screen import note
@@ -89,6 +89,8 @@ def command(
 ) -> int:
     """Run a worker until it is told to stop (Ctrl-C, SIGTERM)."""
     app = application()
+    if app.broker.features.reach != "network":
+        depths(app)  # a file that cannot be used now is for the user to mend: waiting, as for a server, mends nothing
     if task_events:
         note("umbel: task events are not built yet; the worker runs without them")
     return run(

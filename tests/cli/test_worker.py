@@ -1,0 +1,82 @@
+"""``umbel worker``: its options, its banner, and what it refuses."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from umbel.cli.banner import call_line, lines_of, place
+from umbel.cli.find import find_app
+from umbel.cli.worker import LATER
+from umbel.worker import Banner
+
+
+def test_it_stops_warm_with_status_0(worker: "subprocess.Popen[str]", umbel: Run) -> None:
+    assert umbel("-A", "tasks", "call", "add", "2", "2", "--wait").returncode == 0
+    worker.terminate()
+    assert worker.stdout is not None
+    worker.stdout.read()
+    assert worker.wait() == 0
+
+
+@pytest.mark.parametrize("option", LATER)
+def test_an_option_that_does_nothing_yet_is_refused(umbel: Run, tasks: Path, option: str) -> None:
+    words = [option.split("/")[-1], *(["1"] if LATER[option] else [])]
+    done = umbel("-A", "tasks", "worker", *words)
+    assert done.returncode == 2
+    assert done.stderr == f"umbel: {words[0]} is not built yet; leave it out\n"
+
+
+@pytest.mark.parametrize("pool", ["threads", "asyncio", "gevent", "eventlet"])
+def test_a_lane_that_is_not_built_is_refused(umbel: Run, tasks: Path, pool: str) -> None:
+    done = umbel("-A", "tasks", "worker", "-P", pool)
+    assert done.returncode == 2
+    assert f"{pool} is not built yet; there is prefork and solo" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", "0"),
+        ("-c", "many"),
+        ("--time-limit", "-1"),
+        ("-l", "LOUD"),
+        ("-P", "nonesuch"),
+        ("--nonesuch",),
+        ("extra",),
+    ],
+)
+def test_wrong_values_are_one_line(umbel: Run, tasks: Path, words: tuple[str, ...]) -> None:
+    done = umbel("-A", "tasks", "worker", *words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_call_to_try_has_arguments_of_the_right_types(module: Callable[..., Path]) -> None:
+    module(
+        "shop",
+        "from umbel import Umbel\napp = Umbel('shop')\n"
+        "@app.task\ndef pay(order: int, *, twice: bool = False) -> None: ...\n"
+        "@app.task\ndef mail(to: str, body) -> None: ...\n",
+    )
+    tasks = find_app("shop").tasks
+    assert call_line("shop.pay", tasks, app="shop").endswith("call pay 2 --wait")
+    assert call_line("shop.mail", tasks, app="shop").endswith("call mail hello BODY --wait")
+
+
+def test_the_banner_says_where_and_what(tasks: Path) -> None:
+    banner = Banner(
+        "celery@h", "tasks", "sqlite:////a/b.db", "sqlite:////a/b.db", "prefork", 2, ("celery",), ("tasks.add",)
+    )
+    said = dict(lines_of(banner, find_app("tasks").tasks, app="tasks"))
+    assert said["broker"] == ["SQLite, /a/b.db"]
+    assert said["results"] == ["the same file"]
+    assert said["queues"] == ["celery"]
+    assert said["tasks"] == ["tasks.add"]
+    assert "call add 2 2 --wait" in said["try"][0]
+
+
+def test_a_url_is_shown_without_its_password() -> None:
+    assert place("redis://user:hush@host:6379/0") == "redis://user:**@host:6379/0"
