@@ -19,7 +19,7 @@ class SyncStore(Protocol):
         """The records there are, by task id. Raises ``BackendGetMetaError``."""
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
-        """Return when one of ``ids`` may have changed since the last ``read``, after ``timeout`` seconds at the latest."""
+        """Return when one of ``ids`` may have changed since the last ``read``, or after ``timeout`` seconds."""
 
     def forget(self, ids: Sequence[str]) -> None:
         """Delete records."""
