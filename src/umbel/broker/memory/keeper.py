@@ -45,13 +45,13 @@ class MemoryKeeper:
                     adopted += self._adopt_from(member, limit - len(adopted))
             return adopted
 
-    async def recall(self, consumer: ConsumerId, keep: Iterable[Ticket]) -> int:
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
         """As the port says."""
         kept = {(ticket.generation, ticket.serial) for ticket in keep if ticket.consumer == consumer}
         with self._space.lock:
             member = self._state.members.get(consumer)
             claims = member.claims if member else {}
-            keys = [key for key in claims if key not in kept]
+            keys = [key for key in claims if key[1] <= last and key not in kept]
             for key in keys:
                 self._state.release(claims.pop(key))
         self._space.changed()
