@@ -1,5 +1,6 @@
 """Settings: where they come from, which source wins, and what is refused."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import umbel
 from umbel import Umbel
 from umbel.app.config import Config
 from umbel.app.settings import Settings
@@ -45,7 +47,7 @@ def test_attribute_and_item_are_one() -> None:
         ("result_expires", None, None),
         ("imports", "one", ("one",)),
         ("imports", ["one", "two"], ("one", "two")),
-        ("worker_redirect_stdouts_level", "info", "INFO"),
+        ("worker_redirect_stdouts_level", "warning", "WARNING"),
         ("task_default_delivery_mode", "transient", 1),
         ("broker_transport_options", None, {}),
         ("task_default_rate_limit", "10/s", "10/s"),
@@ -119,6 +121,15 @@ def test_the_two_sets_differ_where_the_design_says() -> None:
 
 def test_every_setting_that_is_built_says_what_it_is() -> None:
     assert [s.name for s in Settings.TABLE.values() if s.built and not s.doc] == []
+
+
+def test_every_setting_that_is_built_is_read_somewhere() -> None:
+    """A setting that is read and ignored is worse than none: one that nobody reads is marked ``built=False``."""
+    root = Path(umbel.__file__).parent
+    code = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "settings.py")
+    names = {name for name, setting in Settings.TABLE.items() if setting.built and name != "task_protocol"}
+    read = set(re.findall(r"""(?:conf\.|conf\[")(\w+)""", code)) | set(re.findall(r"""from_conf\("(\w+)"\)""", code))
+    assert names - read == set()
 
 
 def test_defaults_are_not_shared() -> None:

@@ -126,7 +126,7 @@ def test_a_forked_child_publishes_on_a_connection_of_its_own(db_url: str) -> Non
         assert depth.ready == 3
 
 
-# What is kept between calls --------------------------------------------------------------------------------------------
+# What is kept between calls -------------------------------------------------------------------------------------------
 
 
 def test_what_does_not_change_between_two_calls_is_made_once(app: Umbel) -> None:

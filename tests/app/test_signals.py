@@ -115,7 +115,7 @@ def test_a_broken_receiver_is_logged_and_breaks_nothing(signal: Signal, caplog: 
 
 def test_a_receiver_is_callable(signal: Signal) -> None:
     with pytest.raises(TypeError, match="a receiver is a callable"):
-        signal.connect("print")  # type: ignore[arg-type]
+        signal.connect("print")  # type: ignore[call-overload]
 
 
 def test_every_public_signal_says_what_it_carries() -> None:

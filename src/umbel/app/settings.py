@@ -103,7 +103,7 @@ class Settings:
     # General and time -------------------------------------------------------------------------------------------------
 
     accept_content = Setting(_names, ("json",), "Content types that are decoded, by name or MIME type.")
-    result_accept_content = Setting(_maybe(_names), None, "The same for results; None: as accept_content.")
+    result_accept_content = Setting(_maybe(_names), None, "The same for results; None: as accept_content.", built=False)
     enable_utc = Setting(_flag, True, "Send times in UTC.")
     timezone = Setting(_maybe(parse.zone), None, "Zone of times without one. None: UTC, or local without enable_utc.")
     imports = Setting(_names, (), "Modules that a worker imports when it starts.")
@@ -180,11 +180,11 @@ class Settings:
         environ=("UMBEL_BROKER_URL", "CELERY_BROKER_URL"),
     )
     broker_connection_max_retries = Setting(
-        _maybe(_count), 100, "Attempts to reach the broker again; None or 0: for ever."
+        _maybe(_count), 100, "Attempts to reach the broker again; None or 0: for ever.", built=False
     )
-    broker_connection_retry = Setting(_flag, True, "Reconnect when the connection is lost.")
+    broker_connection_retry = Setting(_flag, True, "Reconnect when the connection is lost.", built=False)
     broker_connection_retry_on_startup = Setting(_flag, True, "Wait for the broker when a worker starts.")
-    broker_connection_timeout = Setting(_seconds, 4.0, "Seconds until an attempt to connect is given up.")
+    broker_connection_timeout = Setting(_seconds, 4.0, "Seconds until an attempt to connect is given up.", built=False)
     broker_publish_timeout = Setting(
         _seconds, 5.0, "Seconds until delay() returns or raises, whatever the broker does."
     )
@@ -210,11 +210,13 @@ class Settings:
     )
     result_backend_transport_options = Setting(_table, {}, "Options of the store's adapter.")
     result_expires = Setting(_maybe(_seconds), DAY, "Seconds that a result is kept; None or 0: for ever.")
-    result_extended = Setting(_flag, False, "Store name, args, kwargs, worker, retries and queue with a result.")
+    result_extended = Setting(
+        _flag, False, "Store name, args, kwargs, worker, retries and queue with a result.", built=False
+    )
     result_max_size = Setting(
         _maybe(_count), 1024 * 1024, "Bytes of a result above which a warning is logged, once per task.", celery=None
     )
-    result_serializer = Setting(_text, "json", "How results are encoded.")
+    result_serializer = Setting(_text, "json", "How results are encoded.", built=False)
     result_backend_always_retry = later(False)
     result_backend_max_retries = later(float("inf"))
     result_chord_expires = later(None)
@@ -227,23 +229,29 @@ class Settings:
     # Worker -----------------------------------------------------------------------------------------------------------
 
     worker_concurrency = Setting(_maybe(parse.positive), None, "Processes (prefork). None: the CPUs there are.")
-    worker_hijack_root_logger = Setting(_flag, True, "Set up the root logger in workers.")
+    worker_hijack_root_logger = Setting(_flag, True, "Set up the root logger in workers.", built=False)
     worker_lease = Setting(
         parse.more_than_nothing, 30.0, "Seconds after which what a silent process held is taken over."
     )
-    worker_log_color = Setting(_maybe(_flag), None, "Colour log lines; None: on a terminal.")
+    worker_log_color = Setting(_maybe(_flag), None, "Colour log lines; None: on a terminal.", built=False)
     worker_log_format = Setting(
-        _text, "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s", "Format of a worker's log lines."
+        _text,
+        "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s",
+        "Format of a worker's log lines.",
+        built=False,
     )
     worker_task_log_format = Setting(
         _text,
         "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s",
         "Format of log lines of get_task_logger.",
+        built=False,
     )
-    worker_max_tasks_per_child = Setting(_maybe(parse.positive), None, "Tasks after which a process is replaced.")
+    worker_max_tasks_per_child = Setting(
+        _maybe(parse.positive), None, "Tasks after which a process is replaced.", built=False
+    )
     worker_pool = Setting(_text, "prefork", "Lane: prefork or solo.")
     worker_pool_start_method = Setting(
-        parse.choice("forkserver", "fork", "spawn"), "forkserver", "How processes are started."
+        parse.choice("forkserver", "fork", "spawn"), "forkserver", "How processes are started.", built=False
     )
     worker_prefetch_multiplier = Setting(
         _maybe(_count), None, "Cap of the read-ahead: this many messages per slot. None: adaptive; 0: no cap.", celery=4
@@ -251,8 +259,8 @@ class Settings:
     worker_rate_limit_scope = Setting(
         parse.choice("cluster", "worker"), "cluster", "Whether rate limits hold across workers.", celery="worker"
     )
-    worker_redirect_stdouts = Setting(_flag, True, "Log what tasks print.")
-    worker_redirect_stdouts_level = Setting(parse.level, "WARNING", "At this level.")
+    worker_redirect_stdouts = Setting(_flag, True, "Log what tasks print.", built=False)
+    worker_redirect_stdouts_level = Setting(parse.level, "WARNING", "At this level.", built=False)
     worker_shutdown_timeout = Setting(
         _maybe(_seconds), 25.0, "Seconds that running tasks get when a worker is told to stop; None: any.", celery=None
     )
