@@ -159,7 +159,8 @@ def conclude(run: Run, *, as_json: bool) -> bool:
     walked = sum(map(lines_in, python_files(run.root)))
     agrees = walked == sums["lines"]
     if as_json:
-        show_json({"files": len(run.files), "done": len(run.counts), "lost": run.lost, **sums, "walked_lines": walked})
+        facts = {"files": len(run.files), "done": len(run.counts), "killed": int(run.killed is not None)}
+        show_json({**facts, "lost": run.lost, **sums, "walked_lines": walked, "seconds": run.seconds})
         return agrees
     show_largest(run)
     rate = len(run.counts) / run.seconds
@@ -167,7 +168,7 @@ def conclude(run: Run, *, as_json: bool) -> bool:
     click.echo("total: " + ", ".join(f"{value:,} {key}" for key, value in sums.items()) + f"; {verdict}")
     unparsed = sum(counts["problem"] is not None for counts in run.counts.values())
     if unparsed:
-        click.echo(f"{unparsed} of the files are no valid Python: their lines are counted, no more")
+        click.echo(f"not valid Python, so only their lines are counted: {unparsed} of the files")
     click.echo(f"rate: {rate:,.0f} files a second, {run.seconds:.1f} s in all")
     killed = 0 if run.killed is None else 1
     done, plural = len(run.counts), "" if killed == 1 else "es"
