@@ -143,6 +143,17 @@ def test_what_does_not_change_between_two_calls_is_made_once(app: Umbel) -> None
     assert add.plan is not plan
 
 
+def test_the_broker_and_the_store_are_opened_once_per_place(app: Umbel, tmp_path: Path) -> None:
+    broker, producer, store = app.broker, app.sync_producer, app.store
+    app.conf.task_time_limit = 3
+    assert (app.broker, app.sync_producer, app.store) == (broker, producer, store)
+    app.conf.broker_url = f"sqlite:///{tmp_path / 'other.db'}"
+    assert app.broker is not broker
+    assert app.store is not store
+    app.close()
+    assert app.broker.url.endswith("other.db")  # it opens again
+
+
 # Where the database is ------------------------------------------------------------------------------------------------
 
 

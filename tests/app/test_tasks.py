@@ -251,6 +251,27 @@ def test_looking_at_the_tasks_completes_them_once(app: Umbel) -> None:
         app.tasks["missing"]
 
 
+def test_completing_may_be_left_to_the_caller(db_url: str) -> None:
+    app = Umbel("proj", broker=db_url, autofinalize=False)
+    job = app.task(print, name="job")
+    with pytest.raises(RuntimeError, match=r"call app\.finalize\(\)"):
+        app.tasks  # noqa: B018
+    with pytest.raises(RuntimeError):
+        job.delay()
+    app.finalize()
+    assert app.tasks["job"] is job
+
+
+def test_annotations_may_look_at_the_tasks(app: Umbel) -> None:
+    class Curious:
+        def annotate(self, task: Task[..., Any]) -> dict[str, Any]:
+            return {"priority": len(app.tasks)}
+
+    app.conf.task_annotations = Curious()
+    job = app.task(print, name="job")
+    assert app.tasks["job"].priority == job.priority == 1
+
+
 def test_a_task_pickles_by_name(app: Umbel) -> None:
     job = app.task(name="job")(print)
     assert pickle.loads(pickle.dumps(job)) is job

@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,25 +13,21 @@ from zoneinfo import ZoneInfo
 
 from umbel.app import (
     ambient,
-    annotations,
-    autodiscover,
     coroutine,
     decorate,
     naming,
     request,
-    retrying,
     routes,
-    signals,
 )
+from umbel.app.assembly import Assembly, Packages
 from umbel.app.bulk import Bulk
 from umbel.app.client import Client
-from umbel.app.config import Config
+from umbel.app.config import Config, check_keywords
 from umbel.app.connections import Connections
-from umbel.app.nearest import nearest
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
 from umbel.app.results import AsyncResult as Result
-from umbel.app.settings import Defaults, Settings
+from umbel.app.settings import Defaults
 from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
@@ -46,20 +41,6 @@ from umbel.wire import serializers
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-_KEYWORDS = ("main", "broker", "backend", "include", "defaults", "config_source", "namespace", "changes", "task_cls")
-_LATER = ("amqp", "control", "events", "fixups", "loader", "log", "tasks")
-
-
-def _check_keywords(settings: Mapping[str, Any]) -> None:
-    """Refuse what is neither a keyword nor a setting and looks like a keyword."""
-    for name in settings.keys() - Settings.TABLE.keys():
-        if name in _LATER:
-            raise ImproperlyConfigured(f"Umbel({name}=...) is not built yet; leave it out")
-        meant = nearest(name, _KEYWORDS)
-        if meant is not None:
-            raise ImproperlyConfigured(f"Umbel() has no keyword {name!r}; did you mean {meant!r}?")
 
 
 class Umbel:
@@ -92,20 +73,16 @@ class Umbel:
     ) -> None:
         if defaults not in ("umbel", "celery"):
             raise ImproperlyConfigured(f"defaults is 'umbel' or 'celery', not {defaults!r}")
-        _check_keywords(settings)
+        check_keywords(settings)
         self.main = main
         self.clock = clock
         self.strict_typing = strict_typing
-        self.autofinalize = autofinalize
-        self.finalized = False
         self.outlet: Outlet | None = None
         self.said_absent: set[str] = set()
-        self.all_tasks = Registry()
+        self.assembly = Assembly(self, autofinalize=autofinalize)
+        self.all_tasks = self.assembly.tasks  # as they are; ``tasks`` completes them first
         self._namespace = self._caller()
-        self._lock = threading.RLock()
         self._routing: tuple[int, Router, bool] | None = None
-        self._related: list[tuple[Any, str | None]] = []
-        self._loaded = False
 
         self.on_configure = Signal("on_configure", "Sender: app. The configuration is about to be read.")
         self.on_after_configure = Signal("on_after_configure", "Sender: app. source: the configuration.")
@@ -234,8 +211,13 @@ class Umbel:
     @property
     def tasks(self) -> Registry:
         """All tasks by name. The first look finalizes the app."""
-        self.finalize()
+        self.finalize(auto=True)
         return self.all_tasks
+
+    @property
+    def finalized(self) -> bool:
+        """Whether the tasks are complete."""
+        return self.assembly.finalized
 
     @overload
     def task(self, /, *, bind: Literal[True], **options: Any) -> decorate.Bind: ...
@@ -276,17 +258,7 @@ class Umbel:
 
     def registered(self, task: Any, *, replace: bool = False) -> Any:
         """Take a task in, and return the one that holds its name now."""
-        with self._lock:
-            known = self.all_tasks.get(task.name)
-            if known is not None and not replace:
-                decorate.warn_of_duplicate(known, task)
-                return known
-            self.all_tasks[task.name] = task
-            task.bind(self)
-            retrying.wrap(task)
-            if self.finalized:
-                annotations.apply(self.conf.task_annotations, task)
-        return task
+        return self.assembly.register(task, replace=replace)
 
     def gen_task_name(self, name: str, module: str) -> str:
         """The name of the task ``name`` defined in ``module``: a place for overriding."""
@@ -294,49 +266,20 @@ class Umbel:
 
     def finalize(self, auto: bool = False) -> None:
         """Complete the registry: shared tasks join, annotations are set. Safe to repeat, and from many threads."""
-        if self.finalized:
-            return
-        with self._lock:
-            if self.finalized:
-                return
-            if auto and not self.autofinalize:
-                raise RuntimeError(f"{self!r} is not finalized, and autofinalize is off: call app.finalize()")
-            for make in ambient.shared():
-                make(self)
-            for task in list(self.all_tasks.values()):
-                annotations.apply(self.conf.task_annotations, task)
-            self.finalized = True
-            self.on_after_finalize.send(sender=self)
+        self.assembly.finalize(auto=auto)
 
     def autodiscover_tasks(
         self,
-        packages: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+        packages: Packages | None = None,
         related_name: str | None = "tasks",
         force: bool = False,
     ) -> None:
         """Import ``tasks.py`` of each package when a worker loads the app; now, with ``force``."""
-        if packages is None:
-            raise ImproperlyConfigured("autodiscover_tasks() needs the packages to look into: ['proj']")
-        if force:
-            autodiscover.import_related(autodiscover.names(packages), related_name)
-        else:
-            self._related.append((packages, related_name))
+        self.assembly.discover(packages, related_name, now=force)
 
     def load(self) -> None:
         """Import everything that has tasks: ``imports``, ``include``, autodiscovery. Workers do it at their start."""
-        with self._lock:
-            if self._loaded:
-                return
-            self._loaded = True  # before importing: a module may load the app itself
-            try:
-                signals.import_modules.send(sender=self)
-                autodiscover.import_related([*self.conf.imports, *self.conf.include], None)
-                for packages, related in self._related:
-                    autodiscover.import_related(autodiscover.names(packages), related)
-            except BaseException:
-                self._loaded = False
-                raise
-        self.finalize()
+        self.assembly.load()
 
     @property
     def current_task(self) -> BaseTask[..., Any] | None:

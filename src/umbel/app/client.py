@@ -149,7 +149,7 @@ class Client:
             plan, known = task.plan, task
         if plan is not None and plan.version == conf.version:
             return plan
-        self.app.finalize()
+        self.app.finalize(auto=True)
         router, fixed = self.app.routing()
         name = task if isinstance(task, str) else task.name
         plan = Plan(name, known, router, fixed=fixed, version=conf.version)

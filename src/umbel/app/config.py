@@ -223,3 +223,19 @@ class Config(Settings, MutableMapping[str, Any]):
         if self.defaults == "umbel":
             raise ImproperlyConfigured(text)
         warnings.warn(text, UmbelWarning, stacklevel=4)
+
+
+# Of the constructor ---------------------------------------------------------------------------------------------------
+
+_KEYWORDS = ("main", "broker", "backend", "include", "defaults", "config_source", "namespace", "changes", "task_cls")
+_LATER = ("amqp", "control", "events", "fixups", "loader", "log", "tasks")
+
+
+def check_keywords(settings: Mapping[str, Any]) -> None:
+    """Refuse what was passed to ``Umbel()`` and is neither a keyword nor a setting, but looks like a keyword."""
+    for name in settings.keys() - Settings.TABLE.keys():
+        if name in _LATER:
+            raise ImproperlyConfigured(f"Umbel({name}=...) is not built yet; leave it out")
+        meant = nearest(name, _KEYWORDS)
+        if meant is not None:
+            raise ImproperlyConfigured(f"Umbel() has no keyword {name!r}; did you mean {meant!r}?")

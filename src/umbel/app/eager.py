@@ -145,7 +145,7 @@ def apply(
 ) -> EagerResult[Any]:
     """Run the call, and its retries in place, to the end. See ``Task.apply``."""
     app = task.app
-    app.finalize()
+    app.finalize(auto=True)
     refuse_later(task.name, fields)
     task_id = task_id or uuid()
     propagate = app.conf.task_eager_propagates if throw is None else throw

@@ -25,14 +25,7 @@ R = TypeVar("R")
 NO_STORE = "No result backend is configured, so no results are kept: pass backend= to Umbel(...), or set result_backend"
 
 
-class ResultBase:
-    """What all handles have in common."""
-
-    id: str
-    parent: "ResultBase | None" = None
-
-
-class AsyncResult(ResultBase, Generic[R]):
+class AsyncResult(Generic[R]):
     """The handle on one call, by task id. Compares equal to other handles on it, and to the id."""
 
     TimeoutError = TimeoutError
@@ -43,7 +36,7 @@ class AsyncResult(ResultBase, Generic[R]):
         store: "Store | None" = None,
         task_name: str | None = None,
         app: "Umbel | None" = None,
-        parent: "ResultBase | None" = None,
+        parent: "AsyncResult[Any] | None" = None,
         *,
         queue: str | None = None,
         ignored: bool = False,
@@ -170,7 +163,8 @@ class AsyncResult(ResultBase, Generic[R]):
             return cast(R, None)
         waiting.check_may_wait(disable_sync_subtasks)
         if follow_parents and propagate:
-            self._raise_for_parents()
+            for node in reversed(list(self._parents())):
+                node.maybe_throw()
         wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
         while not wait.done(self._look()):
             self.backend.sync.wait([self.id], wait.slice())
@@ -245,13 +239,9 @@ class AsyncResult(ResultBase, Generic[R]):
                 raise
             on_error(error)
 
-    def _raise_for_parents(self) -> None:
-        for node in reversed(list(self._parents())):
-            node.maybe_throw()
-
     def _parents(self) -> "Iterator[AsyncResult[Any]]":
         node = self.parent
-        while isinstance(node, AsyncResult):
+        while node is not None:
             yield node
             node = node.parent
 
@@ -262,7 +252,7 @@ class AsyncResult(ResultBase, Generic[R]):
         self._record = None
         self._seen = Record(states.PENDING, task_id=self.id)
         self.backend.sync.forget([self.id])
-        if isinstance(self.parent, AsyncResult):
+        if self.parent is not None:
             self.parent.forget()
 
     async def aforget(self) -> None:
@@ -270,7 +260,7 @@ class AsyncResult(ResultBase, Generic[R]):
         self._record = None
         self._seen = Record(states.PENDING, task_id=self.id)
         await self.backend.forget([self.id])
-        if isinstance(self.parent, AsyncResult):
+        if self.parent is not None:
             await self.parent.aforget()
 
     def revoke(
@@ -288,14 +278,11 @@ class AsyncResult(ResultBase, Generic[R]):
             raise ImproperlyConfigured(
                 "revoke(wait=..., timeout=...): replies of workers are not built yet; leave it out"
             )
-        self.app.revoke([self._mark(terminate, signal)])
+        self.app.revoke([Revocation(self.id, (signal or "SIGTERM") if terminate else None)])
 
     async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
         """``revoke``, for coroutines."""
-        await self.app.arevoke([self._mark(terminate, signal)])
-
-    def _mark(self, terminate: bool, signal: str | None) -> Revocation:
-        return Revocation(self.id, (signal or "SIGTERM") if terminate else None)
+        await self.app.arevoke([Revocation(self.id, (signal or "SIGTERM") if terminate else None)])
 
     # What else is known -----------------------------------------------------------------------------------------------
 
@@ -371,7 +358,7 @@ class AsyncResult(ResultBase, Generic[R]):
 
     def as_tuple(self) -> tuple[Any, Any]:
         """``((id, parent), None)``: what ``result_from_tuple`` reads."""
-        return (self.id, self.parent.as_tuple() if isinstance(self.parent, AsyncResult) else None), None
+        return (self.id, self.parent.as_tuple() if self.parent is not None else None), None
 
     def as_list(self) -> list[str]:
         """The ids of this task and its parents."""
