@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.app.conftest import Outbox, TurnedClock
 from umbel import Umbel, signals
 from umbel.core.delivery import ACCEPTED, Refused, Unknown
-from umbel.core.errors import OperationalError, UmbelWarning
+from umbel.core.errors import ImproperlyConfigured, OperationalError, UmbelWarning
 
 
 @pytest.fixture
@@ -93,6 +94,21 @@ def test_of_many_the_accepted_are_counted(app: Umbel, job: Any, outbox: Outbox) 
     outbox.receipts = [ACCEPTED, Refused(ValueError("no")), ACCEPTED]
     with pytest.raises(OperationalError, match="Of 3 messages, 2 were accepted"), app.bulk():
         _ = [job.delay(n) for n in range(3)]
+
+
+def test_without_a_broker_celerys_defaults_fail_at_the_first_publish() -> None:
+    app = Umbel("proj", defaults="celery")
+    with pytest.raises(ImproperlyConfigured, match="no broker is configured: set broker_url"):
+        app.send_task("job")
+
+
+def test_a_broker_that_cannot_be_opened_is_reported_in_time(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with Umbel("proj", broker=f"sqlite:///{tmp_path / 'file' / 'x.db'}", broker_publish_timeout=0.2) as app:
+        with pytest.raises(OperationalError, match=r"cannot publish to sqlite:///.*Nothing was sent"):
+            app.send_task("job")
+        with pytest.raises(OperationalError, match=r"cannot publish"):
+            asyncio.run(app.asend_task("job"))
 
 
 # On an event loop -----------------------------------------------------------------------------------------------------
