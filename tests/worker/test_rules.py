@@ -134,3 +134,15 @@ def test_one_shared_task_serves_two_apps() -> None:
     assert one.tasks["shared.double"] is not two.tasks["shared.double"]
     assert one.tasks["shared.double"].app is one
     assert two.tasks["shared.double"](4) == 8
+
+
+def test_a_running_task_is_ended_when_it_is_revoked_with_terminate(farm: Farm) -> None:
+    worker = farm.worker("-c", "1")
+    result = farm.send("endless_sleep", "running")
+    farm.started("running")
+    result.revoke(terminate=True)
+    with pytest.raises(TaskRevokedError, match="terminated"):
+        result.get(timeout=20)
+    assert farm.send("add", 2, 2).get(timeout=20) == 4
+    assert len(farm.lines("start", "running")) == 1
+    assert worker.stop() == 0

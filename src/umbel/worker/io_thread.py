@@ -66,6 +66,7 @@ class IoThread:
         self._queues = plan.queues
         self._batch: list[Finished] = []
         self._drained = False
+        self._failures = 0
         self._stopping = False
         self._orphaned_until: float | None = None
         self._revocations = 0
@@ -172,10 +173,9 @@ class IoThread:
             await self._write_first(batch)
             turn = await self._consumer.exchange([one.settlement for one in batch], Want(self._queues, room))
         except (OperationalError, BackendStoreError) as error:
-            logger.warning("The broker cannot be reached: %s", error)
-            await self._connect()
+            await self._failed(error)
             return
-        self._batch = []
+        self._batch, self._failures = [], 0
         self._renewed(sent)
         self._queues = (*self._queues[1:], self._queues[0])
         for one, verdict in zip(batch, turn.verdicts, strict=True):
@@ -184,6 +184,21 @@ class IoThread:
             await self._lost()
             return
         await self._claimed(turn, room)
+
+    async def _failed(self, error: Exception) -> None:
+        """The exchange may or may not have happened: open anew, which tells, and repeat it. Slower each time."""
+        self._failures += 1
+        pause = min(0.05 * 2**self._failures, 5.0, self.plan.lease / 4)
+        logger.warning("Settling and claiming failed, trying again in %.1f s: %s", pause, error)
+        if self._failures > 1:
+            await self._rest(pause)
+        await self._connect()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, but go on showing signs of life, and leave when it is time."""
+        await self._clock.sleep(seconds)
+        self._show()
+        self._leave_if_orphaned()
 
     async def _write_first(self, batch: list[Finished]) -> None:
         """The fixed order of two servers: results, then follow-ups and what becomes of the message."""
@@ -251,8 +266,8 @@ class IoThread:
                 if self._stopping and not self._intake.tickets:
                     return
                 logger.warning("Trying to connect again in %.1f s: %s", pause, error)
-                await self._clock.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                await self._rest(pause)
+                pause = min(pause * 2, 5.0, max(self.plan.lease / 4, 0.05))
                 continue
             self._renewed(sent)
             self._drained = False
@@ -279,8 +294,7 @@ class IoThread:
         if self.hand.since:
             timeout = min(timeout, TICK)
         if self._orphaned_until is not None:
-            if now > self._orphaned_until:
-                os._exit(1)
+            self._leave_if_orphaned()
             timeout = min(timeout, TICK)
         self._wake.clear()
         self.hand.io_idle = True
@@ -324,6 +338,11 @@ class IoThread:
         self._stopping = self._intake.closed = True
         self._board.stopping()
         self._wake.set()
+
+    def _leave_if_orphaned(self) -> None:
+        """Without a supervisor nobody ends a task that takes too long: then the whole process goes."""
+        if self._orphaned_until is not None and self._clock.monotonic() > self._orphaned_until:
+            os._exit(1)
 
     def _orphan(self) -> None:
         if self._orphaned_until is None:

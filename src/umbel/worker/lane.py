@@ -53,7 +53,7 @@ class Lane:
         self._board = hand.board
         self._limit = SoftLimit()
         self._soft = 0.0
-        self._pid = os.getpid()
+        self.forked = False
         self._accept = accepted(app)
         self._store = app.store
         self._shared = self._store is not None and app.broker.shares_server(self._store)
@@ -134,7 +134,7 @@ class Lane:
             signals.task_received.send(sender=self, request=context)
         self._soft = soft
         outcome = execute(traits, context, args, kwargs, self)
-        if os.getpid() != self._pid:
+        if self.forked:
             # The task forked, and its child came back here instead of ending: it must not settle anything.
             os._exit(0)
         return outcome

@@ -68,6 +68,7 @@ class Process:
     def _forked(self) -> None:
         """A child that a task forked has no I/O thread: it publishes by itself."""
         self._app.outlet = None
+        self.lane.forked = True
 
 
 def main(app: Umbel, birth: Birth, line: socket.socket) -> int:

@@ -10,6 +10,8 @@ BUSY = 0.100
 """Seconds after which a lane that runs one task gives back what it has not started."""
 MOST = 256
 """Messages that one claim may take."""
+MOST_HELD = 1024
+"""Messages that a process may hold, however quick they are."""
 QUICK = 0.002
 """Seconds below which a task is settled together with its neighbours."""
 _WEIGHT = 0.2
@@ -47,7 +49,7 @@ class ReadAhead:
     def allowance(self) -> int:
         """How many unstarted messages to hold now."""
         average = self._overall
-        most = 1 if average is None else max(1, min(MOST, int(AHEAD / max(average, 1e-6))))
+        most = 1 if average is None else max(1, min(MOST_HELD, int(AHEAD / max(average, 1e-6))))
         return most if self.cap is None else min(most, self.cap)
 
     def room(self, unstarted: int, busy_for: float) -> int:
@@ -55,4 +57,4 @@ class ReadAhead:
         allowance = self.allowance()
         if busy_for > BUSY or unstarted > allowance // 2:
             return 0
-        return allowance - unstarted
+        return min(allowance - unstarted, MOST)

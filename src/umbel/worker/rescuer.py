@@ -6,6 +6,7 @@ adopted when their claims have lapsed, with what the claims show.
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,9 +15,10 @@ from umbel.app.application import Umbel
 from umbel.app.execution import ExceptionInfo, Traits, failure_record
 from umbel.app.request import Context
 from umbel.broker.base import Admin, Consumer
+from umbel.core import states
 from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Release, Settlement, Want
-from umbel.core.errors import BackendStoreError, OperationalError, TimeLimitExceeded, WorkerLostError
-from umbel.core.outcome import Failure, Lost, Outcome, Unreadable
+from umbel.core.errors import BackendStoreError, OperationalError, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
 from umbel.core.settle import Decision, Policy, settle
 from umbel.runtime.children import signal_name
 from umbel.worker.board import Slot
@@ -112,8 +114,10 @@ class Rescuer:
         if message is None:
             return Unreadable("undecodable", one.delivery.undecodable.reason if one.delivery.undecodable else "")
         ran, killing = death.ran(one), death.killing
-        if killing is not None and killing.why == "hard" and killing.slot is not None:
+        if killing is not None and killing.slot is not None:
             if ran and killing.slot.serial == one.serial:
+                if killing.why == "revoked":
+                    return self._terminated(one)
                 return self._timed_out(one, killing.slot, death)
             if not ran:
                 return self._lost(one, str(death), started=False)
@@ -141,15 +145,19 @@ class Rescuer:
         number: int | None = None,
         code: int | None = None,
     ) -> Lost:
-        id = one.delivery.message.headers.id if one.delivery.message else ""
-        record = failure_record(id, WorkerLostError(f"Worker process {pid or one.pid} was lost: {why}"), self._clock)
+        record = failure_record(
+            _id(one), WorkerLostError(f"Worker process {pid or one.pid} was lost: {why}"), self._clock
+        )
         return Lost(record, Loss(self._clock.now(), one.node, pid, number, code, why), started)
 
     def _timed_out(self, one: Adopted, slot: Slot, death: Death) -> Failure:
         error = TimeLimitExceeded(slot.hard)
-        id = one.delivery.message.headers.id if one.delivery.message else ""
         loss = Loss(self._clock.now(), one.node, death.pid, death.signal, None, "hard time limit")
-        return Failure(failure_record(id, error, self._clock), str(error), kind="timeout", loss=loss)
+        return Failure(failure_record(_id(one), error, self._clock), str(error), kind="timeout", loss=loss)
+
+    def _terminated(self, one: Adopted) -> Revoked:
+        error = TaskRevokedError("terminated")
+        return Revoked(failure_record(_id(one), error, self._clock, state=states.REVOKED), "terminated")
 
     def _policy(self, one: Adopted) -> Policy:
         message = one.delivery.message
@@ -169,7 +177,9 @@ class Rescuer:
         if message is None or (isinstance(outcome, Lost) and not outcome.started and not outcome.begun):
             return
         what = f"{message.headers.task}[{message.headers.id}]"
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, Revoked):
+            logger.warning("Task %s was ended because it is revoked", what)
+        elif isinstance(outcome, Failure):
             logger.error("Task %s was ended: %s", what, outcome.detail)
         elif isinstance(outcome, Lost):
             process = f"Process {outcome.loss.pid}" if outcome.loss.pid else "A process"
@@ -193,7 +203,14 @@ class Rescuer:
         """User code hears of a failure that happened outside of it. On a thread of its own."""
         message = one.delivery.message
         task = self._app.tasks.get(message.headers.task) if message else None
-        if task is None or not isinstance(outcome, Failure | Lost):
+        if task is None:
+            return
+        if isinstance(outcome, Revoked):
+            context = Context(message, hostname=self._plan.nodename, called_directly=False)
+            number = int(signal.SIGKILL)
+            signals.task_revoked.send(sender=task, request=context, terminated=True, signum=number, expired=False)
+            return
+        if not isinstance(outcome, Failure | Lost):
             return
         error: Exception = WorkerLostError(outcome.loss.why) if isinstance(outcome, Lost) else TimeLimitExceeded(0)
         context = Context(message, hostname=self._plan.nodename, called_directly=False, args=(), kwargs={})

@@ -15,9 +15,9 @@ from umbel.worker.starter import Child
 
 
 class Killing(msgspec.Struct, frozen=True):
-    """Why the supervisor kills a process, and for ``hard`` the slot that overran its limit."""
+    """Why the supervisor kills a process, and for ``hard`` and ``revoked`` the slot that it is about."""
 
-    why: Literal["hard", "stuck", "shutdown"]
+    why: Literal["hard", "stuck", "shutdown", "revoked"]
     slot: Slot | None = None
 
 

@@ -71,7 +71,9 @@ class Child:
 
 
 class Starter(Protocol):
-    """Starts processes and knows how they ended."""
+    """Starts processes and knows how they ended. ``pids`` are children of its own besides those."""
+
+    pids: set[int]
 
     async def start(self, birth: Birth) -> Child:
         """Start one. Raises ``StartFailed``."""
@@ -102,7 +104,7 @@ class ForkServer:
             finally:
                 os._exit(status)
         theirs.close()
-        self.pid = pid
+        self.pids = {pid}
         self._socket = ours
         self._turn = asyncio.Lock()  # one question, one answer
         self._instead: Spawner | None = None
@@ -159,7 +161,8 @@ class ForkServer:
     def close(self) -> None:
         """End it."""
         self._socket.close()
-        _wait(self.pid)
+        for pid in self.pids:
+            _wait(pid)
 
 
 def _serve(app: Umbel, requests: socket.socket) -> int:
@@ -240,6 +243,9 @@ def _receive(channel: socket.socket) -> tuple[bytes, list[int]]:
 
 class Spawner:
     """Starts a new interpreter for each process, which imports the application itself."""
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
 
     async def start(self, birth: Birth) -> Child:
         """Start one."""

@@ -217,6 +217,8 @@ class Supervisor:
             await self._clock.sleep(seconds)
 
     async def _rescue(self) -> None:
+        ours = {seat.child.pid for seat in self._seats if seat.child is not None}
+        children.reap_orphans(ours | self._starter.pids)
         if count := await self._rescuer.rescue():
             logger.warning("Rescued %d messages of lost workers", count)
 

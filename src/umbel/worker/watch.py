@@ -1,13 +1,14 @@
 """The watch over the boards: hard time limits, processes that are stuck, and work that a blocked process holds up.
 
-It looks; it asks the broker for one thing only, to take back what a process cannot give back itself.
+It looks, and kills; of the broker it asks what is revoked, and to take back what a process cannot give back itself.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Literal
 
-from umbel.broker.base import Recall
+from umbel.broker.base import Admin
+from umbel.core.delivery import Revocation
 from umbel.core.errors import OperationalError
 from umbel.runtime import children
 from umbel.runtime.clock import Clock
@@ -17,6 +18,8 @@ from umbel.worker.readahead import BUSY
 from umbel.worker.seat import Killing, Seat
 
 logger = logging.getLogger("umbel.worker")
+REVOCATIONS = 0.25
+"""Seconds between two looks at the set of revoked ids, while something runs."""
 LOOK = 0.02
 """Seconds between two looks at the boards."""
 SETTLE_DOWN = 0.01
@@ -26,15 +29,20 @@ SETTLE_DOWN = 0.01
 class Watch:
     """Looks at the boards of all seats."""
 
-    def __init__(self, plan: Plan, clock: Clock, keeper: Recall) -> None:
+    def __init__(self, plan: Plan, clock: Clock, keeper: Admin) -> None:
         self._plan = plan
         self._clock = clock
         self._keeper = keeper
+        self._revoked: dict[str, Revocation] = {}
+        self._revocations_at = 0.0
 
     async def run(self, seats: Sequence[Seat]) -> None:
         """Look, until cancelled."""
         while True:
             now = self._clock.monotonic()
+            if now > self._revocations_at and any(any(seat.running()) for seat in seats if seat.child is not None):
+                self._revocations_at = now + REVOCATIONS
+                await self._read_revocations()
             for seat in seats:
                 if seat.child is not None and seat.ready and seat.killing is None:
                     await self._look(seat, now)
@@ -44,6 +52,10 @@ class Watch:
         silent = now - seat.board.last_beat()
         running = list(seat.running())
         for slot in running:
+            mark = self._revoked.get(slot.id)
+            if mark is not None and mark.terminate is not None and self._still(seat, slot):
+                self.kill(seat, "revoked", slot)
+                return
             if slot.hard and now - slot.since > slot.hard and self._still(seat, slot):
                 self.kill(seat, "hard", slot)
                 return
@@ -55,6 +67,12 @@ class Watch:
             self.kill(seat, "stuck")
         elif silent > BUSY and seat.board.held()[1] and any(now - slot.since > BUSY for slot in running):
             await self._recall(seat)
+
+    async def _read_revocations(self) -> None:
+        try:
+            _, self._revoked = await self._keeper.revoked()
+        except OperationalError as error:
+            logger.warning("%s", error)
 
     def _is_stuck(self, seat: Seat, running: list[Slot]) -> bool:
         """No sign of life for a lease, and no task to account for it; or stopped from outside."""
@@ -90,7 +108,7 @@ class Watch:
             logger.info("Took back %d messages that wait behind a task which lets nothing else run", count)
 
     @staticmethod
-    def kill(seat: Seat, why: Literal["hard", "stuck", "shutdown"], slot: Slot | None = None) -> None:
+    def kill(seat: Seat, why: Literal["hard", "stuck", "shutdown", "revoked"], slot: Slot | None = None) -> None:
         """End the process; its seat then settles what it held."""
         if seat.child is not None:
             seat.killing = seat.killing or Killing(why, slot)
