@@ -68,7 +68,8 @@ class SqliteStore:
 
     def compile(self, record: Record) -> Write:
         """As the port says. The record lives ``expires`` seconds from now."""
-        self.database.prepare()  # the broker that runs this may never have met the table
+        with _storing((record,)):
+            self.database.prepare()  # the broker that runs this may never have met the table
         expires = None if self.expires is None else self.database.clock.now() + self.expires
         return Write(_STORE, (record.task_id, record.status, expires, wire.encode(record)))
 
@@ -159,24 +160,24 @@ class Watch:
     def __init__(self, store: SqliteStore, ids: Sequence[str]) -> None:
         self._store = store
         self._ids = ids
-        self._version = None
+        self._version: tuple[int, int] | None = None
+        self._link = store.database.link()
         self.pauses = self._pauses()
 
     def __enter__(self) -> "Watch":
-        self._link = self._store.database.take()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._store.database.give(self._link)
+        self._link.close()
 
     def changed(self) -> bool:
         """Whether one of the tasks has something new."""
         try:
-            (version,) = self._link.execute("PRAGMA data_version").fetchone()
+            version = self._link.version()
             if version == self._version:
                 return False
-            rows = rows_of(self._link, self._ids, self._store.database.clock.now())
-        except sqlite3.Error:
+            rows = self._link.look(lambda link: rows_of(link, self._ids, self._store.database.clock.now()))
+        except (sqlite3.Error, OperationalError):
             return True  # the read that follows says what is wrong
         self._version = version
         return any(self._store.shown.is_new(row) for row in rows)

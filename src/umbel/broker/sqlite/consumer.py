@@ -9,7 +9,8 @@ from umbel.broker.sqlite.liveness import Locks, life_of
 from umbel.broker.sqlite.settling import Prepared, release, settle, settle_one_by_one
 from umbel.broker.sqlite.tables import SQL
 from umbel.core.delivery import GONE, ConsumerId, Settlement, Ticket, Turn, Verdict, Want
-from umbel.drivers.sqlite import BadOperation, Database
+from umbel.core.errors import OperationalError
+from umbel.drivers.sqlite import BadOperation, Database, Link
 from umbel.wire.json import dumps
 
 _PAUSE = (0.001, 0.005)
@@ -25,24 +26,25 @@ class SqliteConsumer:
         self._locks = locks
         self._node = node
         self._queues = tuple(queues)
-        self._link: sqlite3.Connection | None = None
+        self._link: Link | None = None
         self._number = 0
         self._generation = 0
         self._serial = 0
         self._next_due: float | None = None
         self._revocations = 0
-        self._seen: int | None = None
+        self._seen: tuple[int, int] | None = None
 
     # The port ---------------------------------------------------------------------------------------------------------
 
     async def open(self, *, lease: float, width: int, holding: Iterable[Ticket] = ()) -> frozenset[Ticket]:
         """As the port says. ``lease`` is not used: the kernel frees the lock when this process ends."""
         if self._link is None:
-            self._link = self._database.take()
+            self._link = self._database.link()
+        self._database.prepare()
         self._locks.take(self.id)
         self._generation += 1
         in_hand = frozenset(holding)
-        return await self._database.arun(lambda link: self._register(link, width, in_hand), connection=self._link)
+        return await self._database.arun(lambda link: self._register(link, width, in_hand), link=self._link)
 
     async def exchange(self, settlements: Sequence[Settlement], want: Want) -> Turn:
         """As the port says: one transaction, which settles first and then claims."""
@@ -73,7 +75,7 @@ class SqliteConsumer:
         """As the port says. There is no lease to renew; the lock is taken again, should something have dropped it."""
         self._locks.take(self.id)
         in_hand = frozenset(holding)
-        return in_hand - await self._database.arun(self._recorded, connection=self._link)
+        return in_hand - await self._database.arun(self._recorded, link=self._opened())
 
     async def close(self) -> None:
         """As the port says."""
@@ -81,10 +83,10 @@ class SqliteConsumer:
         if link is None:
             return
         try:
-            await self._database.arun(self._unregister, connection=link)
+            await self._database.arun(self._unregister, link=link)
         finally:
             self._locks.drop(self.id)
-            self._database.drop(link)
+            link.close()
 
     # For the keeper, which adopts under tickets of this consumer ------------------------------------------------------
 
@@ -101,7 +103,7 @@ class SqliteConsumer:
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> Link:
         if self._link is None:
             raise RuntimeError(f"consumer {self.id} is not open")
         return self._link
@@ -141,9 +143,7 @@ class SqliteConsumer:
         return frozenset(Ticket(self.id, generation, serial) for generation, serial, _ in found)
 
     async def _transact(self, batch: list[Prepared], want: Want, *, one_by_one: bool) -> tuple[Turn, list[Claimed]]:
-        return await self._database.arun(
-            lambda link: self._turn(link, batch, want, one_by_one), connection=self._opened()
-        )
+        return await self._database.arun(lambda link: self._turn(link, batch, want, one_by_one), link=self._opened())
 
     def _turn(
         self, link: sqlite3.Connection, batch: list[Prepared], want: Want, one_by_one: bool
@@ -172,12 +172,12 @@ class SqliteConsumer:
     def _anything_new(self) -> bool:
         link = self._opened()
         try:
-            (version,) = link.execute("PRAGMA data_version").fetchone()
+            version = link.version()
             if version == self._seen:
                 return False
-            if self._is_ready(link):
+            if link.look(self._is_ready):
                 return True
-        except sqlite3.OperationalError:
+        except (sqlite3.Error, OperationalError):
             return True  # the next exchange says what is wrong
         self._seen = version
         return False

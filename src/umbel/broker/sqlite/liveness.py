@@ -10,6 +10,8 @@ import os
 import threading
 from pathlib import Path
 
+from umbel.core.errors import OperationalError
+
 
 class Locks:
     """The folder of lock files beside a database. Knows which of them this very process holds."""
@@ -18,15 +20,21 @@ class Locks:
         self.folder = folder
 
     def take(self, name: str) -> None:
-        """Lock ``name`` for as long as this process lives, or until ``drop``. Takes it again if it was lost."""
+        """Lock ``name`` for as long as this process lives, or until ``drop``; lock it again if that was lost."""
         path = self.folder / name
         with _guard:
             held = _mine().get(path)
-            if held is not None:
-                fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            self.folder.mkdir(exist_ok=True)
-            _mine()[path] = _locked(path)
+            try:
+                if held is not None:
+                    fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                self.folder.mkdir(exist_ok=True)
+                _mine()[path] = _locked(path)
+            except OSError as exc:
+                raise OperationalError(
+                    f"cannot lock a file in {self.folder} ({exc.strerror}): this user must be allowed to write there, "
+                    "and the file system must have locks and room"
+                ) from exc
 
     def drop(self, name: str) -> None:
         """Remove the file and free the lock. Safe to repeat."""

@@ -1,7 +1,7 @@
 """SQLite as Umbel uses it: one file, its connections and transactions, and what can be wrong with it. Owns no table."""
 
 from umbel.drivers.sqlite.batch import Insert, Write, insert, write
-from umbel.drivers.sqlite.database import Database, Part, statements
+from umbel.drivers.sqlite.database import Database, Link, Part, statements
 from umbel.drivers.sqlite.trouble import APPLICATION_ID, BadOperation, network_type, parse_url
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "BadOperation",
     "Database",
     "Insert",
+    "Link",
     "Part",
     "Write",
     "insert",

@@ -1,14 +1,15 @@
 """Opens one file, keeps its connections, runs transactions. Knows nobody's tables.
 
-Connections come from a pool (one per call in progress), so threads need none of their own. A connection never crosses
-a fork: the child forgets it without closing it, because closing would touch locks and files that its parent still uses.
+Connections come from a pool, so threads need none of their own; at any moment one thread of a process is inside
+SQLite (writers take turns anyway). Nobody waits for the write lock of another process inside SQLite: the blocking form
+pauses, the async form suspends its coroutine, so that an event loop stays free meanwhile.
 
-Nobody waits for the write lock inside SQLite: the blocking form pauses, the async form suspends its coroutine, so that
-an event loop stays free while another process writes.
+No connection crosses a fork: all are closed before it and opened again when needed, on either side. A child would
+inherit SQLite's belief to hold locks that only its parent holds, and mutexes that a thread which it does not have may
+have locked.
 """
 
 import atexit
-import ctypes
 import os
 import random
 import sqlite3
@@ -21,7 +22,15 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from umbel.core.errors import ImproperlyConfigured, OperationalError
-from umbel.drivers.sqlite.trouble import APPLICATION_ID, BadOperation, check_owner, explained, is_busy, warn_of_network
+from umbel.drivers.sqlite.trouble import (
+    APPLICATION_ID,
+    BadOperation,
+    check_owner,
+    explained,
+    is_busy,
+    is_full,
+    warn_of_network,
+)
 from umbel.runtime.clock import SYSTEM, Clock
 
 T = TypeVar("T")
@@ -33,6 +42,9 @@ _CHECKPOINT_PAGES = 4000  # 16 MB of log: each page is copied back once for many
 _CACHE_KIB = 16_000
 _STATEMENTS = 256
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
+
+_ERRORS = (sqlite3.Error, OverflowError, ValueError)
+"""What ``sqlite3`` raises: the latter two for values that SQLite cannot hold."""
 
 
 class Part(NamedTuple):
@@ -53,7 +65,10 @@ def statements(package: str, name: str) -> dict[str, str]:
 
 
 class Database:
-    """One file, opened when first used. ``path`` is absolute. What is wrong with it is an ``OperationalError``."""
+    """One file, opened when first used. ``path`` is absolute. What is wrong with it is an ``OperationalError``.
+
+    The ``work`` of a transaction gets a connection for as long as it lasts, and keeps nothing of it.
+    """
 
     def __init__(
         self,
@@ -73,200 +88,44 @@ class Database:
         self._synchronous = synchronous.upper()
         self._chance = chance or random.Random()
         self._idle: deque[sqlite3.Connection] = deque()
-        self._pid = os.getpid()
         self._ready = False
+        self._full = False
         _databases.add(self)
 
     def prepare(self) -> None:
         """Open the file and create the tables of this part, if that did not happen yet."""
         if not self._ready:
-            self.give(self.take())
+            self.look(lambda _: None)
 
-    # Connections ------------------------------------------------------------------------------------------------------
-
-    def take(self) -> sqlite3.Connection:
-        """A connection that nobody else uses until it is given back."""
-        if self._pid != os.getpid():
-            self._idle, self._pid = deque(), os.getpid()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._connect()
-
-    def give(self, connection: sqlite3.Connection) -> None:
-        """Give a connection back."""
-        if self._pid == os.getpid():
-            self._idle.append(connection)
-
-    def drop(self, connection: sqlite3.Connection) -> None:
-        """Close a connection instead of giving it back."""
-        with _guard:
-            known = connection in _open
-            _open.discard(connection)
-        if known:
-            connection.close()
+    def link(self) -> "Link":
+        """A connection for one owner alone."""
+        return Link(self)
 
     def close(self) -> None:
         """Close what is idle. The database may be used again: it opens anew."""
-        while self._idle and self._pid == os.getpid():
-            self.drop(self._idle.pop())
+        with _gate:
+            while self._idle:
+                self._idle.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        if not self._ready:
-            warn_of_network(self.path)
-        try:
-            connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
-            )
-        except sqlite3.Error as exc:
-            raise explained(exc, self.path) from exc
-        with _guard:
-            _open.add(connection)
-        try:
-            self._retry(lambda: self._prepare(connection), LOCK_TIMEOUT)
-        except BaseException:
-            self.drop(connection)
-            raise
-        self._ready = True
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        execute = connection.execute
-        check_owner(connection, self.path)
-        if execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {self._synchronous}")
-        execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        execute("PRAGMA temp_store = MEMORY")
-        if not self._installed(connection):
-            execute("BEGIN IMMEDIATE")
-            try:
-                if not self._installed(connection):
-                    self._install(connection)
-                execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    execute("ROLLBACK")
-
-    def _installed(self, connection: sqlite3.Connection) -> bool:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'part'").fetchone():
-            return False
-        found = connection.execute("SELECT version FROM part WHERE name = ?", (self._part.name,)).fetchone()
-        if found and found[0] != self._part.version:
-            raise OperationalError(
-                f"{self.path} was written by another version of Umbel (its {self._part.name} tables have version "
-                f"{found[0]}, this one reads {self._part.version}): upgrade Umbel here, or use another file"
-            )
-        return found is not None
-
-    def _install(self, connection: sqlite3.Connection) -> None:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
-        connection.execute("INSERT INTO part VALUES (?, ?)", self._part[:2])
-        for statement in self._part.script.split(";\n"):
-            connection.execute(statement)
-
-    # Transactions -----------------------------------------------------------------------------------------------------
+    # Work -------------------------------------------------------------------------------------------------------------
 
     def run(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = LOCK_TIMEOUT) -> T:
         """Run ``work`` in a transaction that writes, all or nothing. Blocks up to ``deadline`` seconds for the lock."""
-        connection = self.take()
-        try:
-            self._retry(lambda: connection.execute("BEGIN IMMEDIATE"), deadline)
-            return self._finish(connection, work)
-        finally:
-            self.give(connection)
+        return self._retry(lambda: self._transact(work, None), deadline)
 
     async def arun(
-        self,
-        work: Callable[[sqlite3.Connection], T],
-        *,
-        deadline: float = LOCK_TIMEOUT,
-        connection: sqlite3.Connection | None = None,
+        self, work: Callable[[sqlite3.Connection], T], *, deadline: float = LOCK_TIMEOUT, link: "Link | None" = None
     ) -> T:
         """As ``run``; other coroutines go on while it waits for the lock, none while ``work`` runs."""
-        used = connection or self.take()
-        try:
-            await self._aretry(lambda: used.execute("BEGIN IMMEDIATE"), deadline)
-            return self._finish(used, work)
-        finally:
-            if connection is None:
-                self.give(used)
-
-    def _finish(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            result = work(connection)
-            connection.execute("COMMIT")
-        except _ERRORS as exc:
-            self._roll_back(connection)
-            raise explained(exc, self.path) from exc
-        except BaseException:
-            self._roll_back(connection)
-            raise
-        return result
-
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        if connection.in_transaction:  # a full disk ends the transaction by itself
-            try:
-                connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                pass  # what made us roll back is the error to report
+        return await self._aretry(lambda: self._transact(work, link), deadline)
 
     def look(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = LOCK_TIMEOUT) -> T:
         """Run one statement that only reads, or one that is a transaction of its own, and wait as ``run`` does."""
-        connection = self.take()
-        try:
-            return self._retry(lambda: work(connection), deadline)
-        finally:
-            self.give(connection)
+        return self._retry(lambda: self._use(work), deadline)
 
     async def alook(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = LOCK_TIMEOUT) -> T:
         """As ``look``; other coroutines go on while it waits."""
-        connection = self.take()
-        try:
-            return await self._aretry(lambda: work(connection), deadline)
-        finally:
-            self.give(connection)
-
-    def _retry(self, work: Callable[[], T], deadline: float) -> T:
-        try:
-            return work()
-        except _ERRORS as exc:
-            self._raise_unless_busy(exc)
-        end = self.clock.monotonic() + deadline
-        for pause in self._pauses():
-            self.clock.pause(pause)
-            try:
-                return work()
-            except _ERRORS as exc:
-                self._raise_unless_busy(exc, end)
-        raise AssertionError("pauses never end")
-
-    async def _aretry(self, work: Callable[[], T], deadline: float) -> T:
-        try:
-            return work()
-        except _ERRORS as exc:
-            self._raise_unless_busy(exc)
-        end = self.clock.monotonic() + deadline
-        for pause in self._pauses():
-            await self.clock.sleep(pause)
-            try:
-                return work()
-            except _ERRORS as exc:
-                self._raise_unless_busy(exc, end)
-        raise AssertionError("pauses never end")
-
-    def _raise_unless_busy(self, exc: Exception, end: float | None = None) -> None:
-        if not is_busy(exc) or (end is not None and self.clock.monotonic() >= end):
-            raise explained(exc, self.path) from exc
-
-    def _pauses(self) -> Iterator[float]:
-        """Short, growing, and different for each who waits: 0.1 ms to 5 ms."""
-        pause = 0.0002
-        while True:
-            yield pause * (0.5 + self._chance.random())
-            pause = min(pause * 1.5, 0.004)
+        return await self._aretry(lambda: self._use(work), deadline)
 
     def attempt(self, connection: sqlite3.Connection, work: Callable[[], object]) -> BadOperation | None:
         """Within a transaction do all of ``work``, or nothing of it if it is a bad operation: then return the error."""
@@ -285,32 +144,215 @@ class Database:
         connection.execute("RELEASE attempt")
         return None
 
+    # One attempt, inside the gate -------------------------------------------------------------------------------------
 
-_ERRORS = (sqlite3.Error, OverflowError, ValueError)
-"""What ``sqlite3`` raises: the latter two for values that SQLite cannot hold."""
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _gate:
+            connection = self._take()
+            try:
+                return self._with_room(connection, work)
+            finally:
+                self._idle.append(connection)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T], link: "Link | None") -> T:
+        with _gate:
+            connection = self._take() if link is None else link.connection()
+            try:
+                return self._with_room(connection, lambda used: _all_or_nothing(used, work))
+            finally:
+                if link is None:
+                    self._idle.append(connection)
+
+    def _with_room(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._full:
+            self._make_room(connection)
+        try:
+            return work(connection)
+        except sqlite3.Error as exc:
+            if not is_full(exc):
+                raise
+            self._full = True
+            if not self._make_room(connection):
+                raise
+        return work(connection)
+
+    def _make_room(self, connection: sqlite3.Connection) -> bool:
+        """On a full disk, move the log into the database, which frees most of it: or nothing would ever drain."""
+        try:
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return False
+        self._full = bool(busy)
+        return not busy
+
+    # Attempt after attempt --------------------------------------------------------------------------------------------
+
+    def _retry(self, attempt: Callable[[], T], deadline: float) -> T:
+        try:
+            return attempt()
+        except _ERRORS as exc:
+            self._raise_unless_busy(exc)
+        end = self.clock.monotonic() + deadline
+        for pause in self._pauses():
+            self.clock.pause(pause)
+            try:
+                return attempt()
+            except _ERRORS as exc:
+                self._raise_unless_busy(exc, end)
+        raise AssertionError("pauses never end")
+
+    async def _aretry(self, attempt: Callable[[], T], deadline: float) -> T:
+        try:
+            return attempt()
+        except _ERRORS as exc:
+            self._raise_unless_busy(exc)
+        end = self.clock.monotonic() + deadline
+        for pause in self._pauses():
+            await self.clock.sleep(pause)
+            try:
+                return attempt()
+            except _ERRORS as exc:
+                self._raise_unless_busy(exc, end)
+        raise AssertionError("pauses never end")
+
+    def _raise_unless_busy(self, exc: Exception, end: float | None = None) -> None:
+        if not is_busy(exc) or (end is not None and self.clock.monotonic() >= end):
+            raise explained(exc, self.path) from exc
+
+    def _pauses(self) -> Iterator[float]:
+        """Short, growing, and different for each who waits: 0.1 ms to 6 ms."""
+        pause = 0.0002
+        while True:
+            yield pause * (0.5 + self._chance.random())
+            pause = min(pause * 1.5, 0.004)
+
+    # Opening ----------------------------------------------------------------------------------------------------------
+
+    def _take(self) -> sqlite3.Connection:
+        return self._idle.pop() if self._idle else self.connect()
+
+    def connect(self) -> sqlite3.Connection:
+        """A new connection. For this module: all others are handed one."""
+        if not self._ready:
+            warn_of_network(self.path)
+        connection = sqlite3.connect(
+            self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+        )
+        try:
+            self._set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._ready = True
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        execute = connection.execute
+        check_owner(connection, self.path)
+        if execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            execute("PRAGMA journal_mode = WAL")
+        execute(f"PRAGMA synchronous = {self._synchronous}")
+        execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        execute("PRAGMA temp_store = MEMORY")
+        if not self._installed(connection):
+            _all_or_nothing(connection, self._install)
+
+    def _installed(self, connection: sqlite3.Connection) -> bool:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'part'").fetchone():
+            return False
+        found = connection.execute("SELECT version FROM part WHERE name = ?", (self._part.name,)).fetchone()
+        if found and found[0] != self._part.version:
+            raise OperationalError(
+                f"{self.path} was written by another version of Umbel (its {self._part.name} tables have version "
+                f"{found[0]}, this one reads {self._part.version}): upgrade Umbel here, or use another file"
+            )
+        return found is not None
+
+    def _install(self, connection: sqlite3.Connection) -> None:
+        if self._installed(connection):
+            return  # somebody else was quicker
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        connection.execute("INSERT INTO part VALUES (?, ?)", self._part[:2])
+        for statement in self._part.script.split(";\n"):
+            connection.execute(statement)
+
+
+class Link:
+    """A connection for one owner alone: only so does SQLite tell what all the others changed. Opened when needed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+        self._openings = 0
+        _links.add(self)
+
+    def connection(self) -> sqlite3.Connection:
+        """The connection. To be used inside the gate only."""
+        if self._connection is None:
+            self._connection = self._database.connect()
+            self._openings += 1
+        return self._connection
+
+    def version(self) -> tuple[int, int]:
+        """A value that is another one after any change by somebody else. Raises ``sqlite3.Error``."""
+        with _gate:
+            (version,) = self.connection().execute("PRAGMA data_version").fetchone()
+            return self._openings, version
+
+    def look(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read, without waiting for anybody. Raises ``sqlite3.Error``."""
+        with _gate:
+            return work(self.connection())
+
+    def close(self) -> None:
+        """Close it. It opens anew when needed."""
+        with _gate:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+
+def _all_or_nothing(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk ends the transaction by itself
+            _roll_back(connection)
+        raise
+    return result
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        pass  # what made us roll back is the error to report
 
 
 # Fork and exit --------------------------------------------------------------------------------------------------------
 
-_guard = threading.Lock()
-_open: set[sqlite3.Connection] = set()
+_gate = threading.RLock()
+"""Held by the thread that is inside SQLite. A fork waits for it."""
+
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+_links: "weakref.WeakSet[Link]" = weakref.WeakSet()
 
 
-def _forget_in_child() -> None:
-    # Another thread may have been inside SQLite at the fork: its mutex stays locked here for ever, and so would a
-    # child that closes the connection, be it only by garbage collection. One more reference keeps it from that.
-    global _guard  # the parent's may be held
-    _guard = threading.Lock()
-    for connection in _open:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-    _open.clear()
-
-
-def _close_at_exit() -> None:
+def _close_all() -> None:
     for database in list(_databases):
         database.close()
+    for link in list(_links):
+        link.close()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
-atexit.register(_close_at_exit)
+def _before_fork() -> None:
+    _gate.acquire()
+    _close_all()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_gate.release, after_in_child=_gate.release)
+atexit.register(_close_all)

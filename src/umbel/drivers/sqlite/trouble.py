@@ -52,6 +52,11 @@ def is_busy(exc: Exception) -> bool:
     return _code(exc) in _BUSY
 
 
+def is_full(exc: Exception) -> bool:
+    """Whether there is no room to write."""
+    return _code(exc) == sqlite3.SQLITE_FULL
+
+
 def explained(exc: Exception, path: Path) -> OperationalError:
     """The same trouble in a sentence. A ``BadOperation`` if only the operation is at fault."""
     code = _code(exc)
