@@ -53,10 +53,11 @@ def test_signals_and_their_arguments(farm: Farm, tmp_path: Path) -> None:
         "task_failure args,einfo,exception,kwargs,task_id,traceback",
         "task_postrun args,kwargs,retval,state,task,task_id",
     ]
-    assert task[8:13] == [
+    assert task[8:14] == [
         "task_received request",
         "task_prerun args,kwargs,task,task_id",
         "before_task_publish body,declare,exchange,headers,properties,retry_policy,routing_key",
         "task_retry einfo,reason,request",
         "task_postrun args,kwargs,retval,state,task,task_id",
+        "after_task_publish body,exchange,headers,routing_key",
     ]

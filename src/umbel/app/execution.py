@@ -112,11 +112,12 @@ def policy_of(task: "Task[Any, Any]") -> Policy:
     """A task's options and the settings as ``core.settle`` wants them."""
     conf = task.app.conf
     either = bool(task.acks_on_failure_or_timeout)
+    on_failure, on_timeout = task.acks_on_failure, task.acks_on_timeout
     stored = not task.ignore_result
     return Policy(
         acks_late=bool(task.acks_late),
-        acks_on_failure=either,
-        acks_on_timeout=either,
+        acks_on_failure=either if on_failure is None else bool(on_failure),
+        acks_on_timeout=either if on_timeout is None else bool(on_timeout),
         reject_on_worker_lost=bool(task.reject_on_worker_lost),
         store_result=stored,
         store_errors=stored or bool(task.store_errors_even_if_ignored),

@@ -218,20 +218,41 @@ class Lane:
     def _settle(self, outcome: Outcome) -> None:
         held = self._held
         decision = settle(outcome, self._policy, held.delivery.losses)
-        record = decision.record if self._compile is not None else None
-        ops: tuple[Any, ...] = ()
-        if record is not None and self._shared and self._compile is not None:
-            ops, record = (self._compile(record),), None
+        record, ops = self._compiled(decision.record)
         settlement = Settlement(held.ticket, decision.disposition, decision.publish, ops)
-        self.hand.finished.append(Finished(held, settlement, record))
+        finished = Finished(held, settlement, record)
+        if decision.publish and signals.after_task_publish.receivers:
+            if isinstance(self._ask(finished), Settled):
+                for outgoing in decision.publish:
+                    self.app.client.announce(outgoing)
+        else:
+            self.hand.finished.append(finished)
 
-    def _keep(self, record: Record | None, answer: Callable[[Verdict], None] | None) -> None:
-        """Store a record now and go on with the task."""
-        ops: tuple[Any, ...] = ()
-        if record is not None and self._shared and self._compile is not None:
-            ops, record = (self._compile(record),), None
-        settlement = Settlement(self._held.ticket, Keep(), (), ops)
-        self.hand.finished.append(Finished(self._held, settlement, record, last=False, answer=answer))
+    def _compiled(self, record: Record | None) -> tuple[Record | None, tuple[Any, ...]]:
+        """``(record, ops)``: what is to be written first, or what the broker does in the same step."""
+        if record is None or self._compile is None:
+            return None, ()
+        return (None, (self._compile(record),)) if self._shared else (record, ())
+
+    def _storing(self, record: Record) -> Finished:
+        """Store a record now; the message stays claimed."""
+        first, ops = self._compiled(record)
+        return Finished(self._held, Settlement(self._held.ticket, Keep(), (), ops), first, last=False)
+
+    def _ask(self, finished: Finished) -> Verdict:
+        """Have it done and wait for the answer."""
+        answered = threading.Event()
+        verdicts: list[Verdict] = [GONE]
+
+        def answer(verdict: Verdict) -> None:
+            verdicts[0] = verdict
+            answered.set()
+
+        finished.answer = answer
+        self.hand.finished.append(finished)
+        self.hand.flush()
+        answered.wait()
+        return verdicts[0]
 
     # Host of app.execution --------------------------------------------------------------------------------------------
 
@@ -248,25 +269,16 @@ class Lane:
 
     def started(self, record: Record) -> None:
         """Store that the task has started, in its turn."""
-        self._keep(record, None)
-        self.hand.flush()
+        if self._compile is not None:
+            self.hand.finished.append(self._storing(record))
+            self.hand.flush()
 
     def show(self, outcome: Outcome) -> bool:
         """Store the record and wait until it is visible. The message stays claimed until the hooks have run."""
         record = settle(outcome, self._policy, self._held.delivery.losses).record
         if record is None or self._compile is None:
             return True
-        answered = threading.Event()
-        verdicts: list[Verdict] = [GONE]
-
-        def answer(verdict: Verdict) -> None:
-            verdicts[0] = verdict
-            answered.set()
-
-        self._keep(record, answer)
-        self.hand.flush()
-        answered.wait()
-        return isinstance(verdicts[0], Settled)
+        return isinstance(self._ask(self._storing(record)), Settled)
 
 
 _UNBUILT = "its message carries callbacks, a chain or a chord, which this version of Umbel cannot continue"

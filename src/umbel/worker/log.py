@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from umbel.app import signals
+
 FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 
 
@@ -30,12 +32,22 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(level: str, log_format: str) -> None:
-    """Send the root logger's records to standard error, from ``level`` on, in ``text`` or ``json``."""
+    """Send the root logger's records to standard error, from ``level`` on, in ``text`` or ``json``.
+
+    A receiver of ``setup_logging`` does all of that itself, as with Celery; those of ``after_setup_logger`` and
+    ``after_setup_task_logger`` may change what was set up.
+    """
+    told = {"loglevel": logging.getLevelName(level), "logfile": None, "format": FORMAT, "colorize": False}
+    if signals.setup_logging.receivers:
+        signals.setup_logging.send(sender=None, **told)
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    signals.after_setup_logger.send(sender=None, logger=root, **told)
+    signals.after_setup_task_logger.send(sender=None, logger=logging.getLogger("umbel.task"), **told)
 
 
 def name_process(name: str) -> None:

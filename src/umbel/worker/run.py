@@ -31,11 +31,11 @@ def run(app: Umbel, options: WorkerOptions, *, on_banner: Callable[[Banner], Non
 
 def prepare(app: Umbel, options: WorkerOptions) -> Plan:
     """Everything before the first process: logging, the application's modules, the settings fixed, the signals."""
-    set_up((options.loglevel or "WARNING").upper(), options.log_format)
     name_process("Supervisor")
     if options.include:
         app.conf.include = (*app.conf.include, *options.include)
     app.load()
+    set_up((options.loglevel or "WARNING").upper(), options.log_format)
     plan = make_plan(app, options)
     signals.celeryd_init.send(sender=plan.nodename, instance=app, conf=app.conf, options=options)
     signals.celeryd_after_setup.send(sender=plan.nodename, instance=app, conf=app.conf)

@@ -107,6 +107,7 @@ class Supervisor:
             born = self._clock.monotonic()
             birth = seat.prepare()
             try:
+                await asyncio.to_thread(signals.worker_before_create_process.send, sender=seat)
                 await self._enroll(seat.consumer)
                 seat.child = await self._starter.start(birth)
             except StartFailed as error:
