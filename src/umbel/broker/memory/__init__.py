@@ -13,7 +13,7 @@ from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
     name="memory",
-    guarantees=frozenset({"G1", "G2", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "G12"}),
+    guarantees=frozenset({"G1", "G2", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G12"}),
     liveness="clock",
     reach="process",
 )
