@@ -19,7 +19,7 @@ from umbel.cli.group import Command
 from umbel.cli.ledger import Ledger, Start
 from umbel.cli.progress import Progress
 from umbel.cli.screen import json_option, refuse, show_json, show_table
-from umbel.cli.session import session
+from umbel.cli.session import session, stop_as_by_hand
 from umbel.core.errors import TimeoutError
 from umbel.runtime.clock import SYSTEM, Clock
 
@@ -92,9 +92,10 @@ def worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker with two processes, in ``folder``; stopped at the end. Its URLs hold for this process too."""
     os.environ[FOLDER] = str(folder)
     os.environ["UMBEL_BROKER_URL"] = os.environ["UMBEL_RESULT_BACKEND"] = f"sqlite:///{folder / 'umbel.db'}"
+    stop_as_by_hand()
     line = [sys.executable, "-m", "umbel", "-A", "umbel.cli.demo_tasks", "worker", "-c", "2"]
     with (folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, process_group=0)
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
         try:
             yield process
         finally:

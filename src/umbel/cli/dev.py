@@ -6,13 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from umbel.cli.group import Command
 from umbel.cli.screen import refuse
-from umbel.cli.session import session
+from umbel.cli.session import session, stop_as_by_hand
 
 try:
     from watchfiles import PythonFilter, watch
@@ -36,7 +35,7 @@ def command(options: tuple[str, ...]) -> int:
     if this.app_name is None:
         refuse("which application? Name its module: umbel dev -A tasks")
     keeper = Keeper([*arguments(this.app_name), *(options or ("-c", "2", "-l", "INFO"))])
-    signal.signal(signal.SIGTERM, _stop)
+    stop_as_by_hand()
     say(f"watching {Path.cwd()} for saved Python files; Ctrl-C stops")
     keeper.start()
     try:
@@ -140,7 +139,3 @@ def relative(path: Path) -> str:
 def say(text: str) -> None:
     """A line of the watcher's own, told apart from the worker's."""
     click.secho(f"dev: {text}", fg="cyan" if not session().is_plain else None, err=True)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

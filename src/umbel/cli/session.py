@@ -1,12 +1,14 @@
 """One run of the command line: the global options, the application they name, and how an error is shown."""
 
 import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 import click
@@ -85,6 +87,16 @@ def global_options(*, is_root: bool) -> list[click.Option]:
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **keep),
         click.Option(["--skip-checks"], is_flag=True, help="Accepted for Celery's sake.", **keep),
     ]
+
+
+def stop_as_by_hand() -> None:
+    """Take SIGTERM and a closed terminal as Ctrl-C, so that what this process started is stopped on the way out."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
 
 
 def session() -> Session:
