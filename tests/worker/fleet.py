@@ -114,7 +114,7 @@ class Farm:
         self.environment = os.environ | {
             "SUBJECT_SETTINGS": json.dumps(self.settings),
             "SUBJECT_LEDGER": str(self.ledger),
-            "PYTHONPATH": str(HERE.parent.parent),
+            "PYTHONPATH": os.pathsep.join(str(HERE.parent.parent / part) for part in ("", "src")),
             "PYTHONUNBUFFERED": "1",
         }
         self.workers: list[Worker] = []

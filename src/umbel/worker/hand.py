@@ -18,6 +18,10 @@ FLUSH = 0.002
 """Seconds that an outcome may wait in the lane before the I/O thread is woken for it."""
 
 
+REST = 0.1
+"""Seconds that the lane waits at most for the I/O thread to come to rest."""
+
+
 class Held:
     """A claimed message in this process. ``traits`` is None where no task of its name is known here."""
 
@@ -69,6 +73,7 @@ class Hand:
         """When the lane started what it runs; 0 while it runs nothing."""
         self.io_idle = False
         self.wake_io: Callable[[], None] = lambda: None
+        self._resting = threading.Event()
         self._flushed = 0.0
         self._closed = False
         self._lane_idle = False
@@ -93,6 +98,17 @@ class Hand:
         """Let the lane end when nothing is left."""
         self._closed = True
         self.open_gate()
+
+    def io_rests(self, rests: bool) -> bool:
+        """The I/O thread says that it sleeps, or no longer does. True: it may go on sleeping, nothing has come."""
+        self.io_idle = rests
+        if not rests:
+            self._resting.clear()
+        elif self.finished:
+            self.io_idle = False
+        else:
+            self._resting.set()
+        return self.io_idle
 
     def open_gate(self) -> None:
         """Wake the lane if it waits."""
@@ -130,7 +146,18 @@ class Hand:
         """Wake the I/O thread if it sleeps."""
         if self.io_idle:
             self.io_idle = False
+            self._resting.clear()
             self.wake_io()
+
+    def flush_and_wait(self) -> None:
+        """``flush``, and wait until the I/O thread sleeps: what starts now may keep it from running for long.
+
+        In the middle of a transaction it would keep everybody out of the database as well. A broker that is away must
+        not stop the lane, so there is a bound.
+        """
+        if self.finished:
+            self.flush()
+        self._resting.wait(REST)
 
     def flush_if_late(self, now: float) -> None:
         """``flush``, if the last one is ``FLUSH`` seconds ago."""

@@ -74,9 +74,12 @@ class Intake:
         since = self.hand.since
         busy = self._clock.monotonic() - since if since else 0.0
         running = self.hand.running
-        if running is not None and running.alone:
+        if running is not None and (running.alone or self._may_starve(running)):
             return 0
         return self.ahead.room(self.unstarted, busy)
+
+    def _may_starve(self, held: Held) -> bool:
+        return held.traits is not None and self.ahead.may_starve(held.traits.name)
 
     def busy(self) -> bool:
         """Whether the lane has run one task for so long that what waits behind it must go back."""

@@ -151,12 +151,16 @@ class IoThread:
                 self._board.recall(on=False)
                 self.hand.open_gate()
             room = 0 if self._stopping or recalled else self._intake.room()
-            if self._batch or (room and not self._drained) or self._clock.monotonic() > self._renew_at:
+            if self._batch or (room and not self._drained) or self._must_renew():
                 await self._turn(room)
             elif self._stopping and not self._intake.tickets:
                 return
             else:
                 await self._sleep(room)
+
+    def _must_renew(self) -> bool:
+        """Whether only an exchange keeps the lease. Where a lock tells who lives, none is needed."""
+        return self._clocked and self._clock.monotonic() > self._renew_at
 
     def _collect(self) -> None:
         batch, finished, out = self._batch, self.hand.finished, self._intake.out
@@ -297,9 +301,7 @@ class IoThread:
             self._leave_if_orphaned()
             timeout = min(timeout, TICK)
         self._wake.clear()
-        self.hand.io_idle = True
-        if self.hand.finished or self._intake.out:
-            self.hand.io_idle = False
+        if self._intake.out or not self.hand.io_rests(True):
             return
         arrival = None
         if room:
@@ -308,7 +310,7 @@ class IoThread:
         timer = self.loop.call_later(timeout, self._wake.set)
         await self._wake.wait()
         timer.cancel()
-        self.hand.io_idle = False
+        self.hand.io_rests(False)
         if arrival is not None:
             await self._arrived(arrival)
         self._blame(self._clock.monotonic() - now - timeout)

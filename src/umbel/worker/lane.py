@@ -53,6 +53,7 @@ class Lane:
         self._board = hand.board
         self._limit = SoftLimit()
         self._soft = 0.0
+        self._careful = False
         self.forked = False
         self._accept = accepted(app)
         self._store = app.store
@@ -91,6 +92,10 @@ class Lane:
             return
         soft, hard = self._limits(traits, message)
         name = traits.name
+        self._careful = self.ahead.may_starve(name)
+        hand.running = held
+        if self._careful:
+            hand.flush_and_wait()
         started = self.clock.monotonic()
         if held.alone or not traits.acks_late or not self.ahead.is_quick(name):
             hand.flush()
@@ -100,7 +105,6 @@ class Lane:
         self._board.start(
             0, ticket.generation, ticket.serial, started, soft, hard, traits.board_name, headers.id.encode()
         )
-        hand.running = held
         hand.since = started
         try:
             if not self._board.recalled():
@@ -271,7 +275,10 @@ class Lane:
         """Store that the task has started, in its turn."""
         if self._compile is not None:
             self.hand.finished.append(self._storing(record))
-            self.hand.flush()
+            if self._careful:
+                self.hand.flush_and_wait()
+            else:
+                self.hand.flush()
 
     def show(self, outcome: Outcome) -> bool:
         """Store the record and wait until it is visible. The message stays claimed until the hooks have run."""

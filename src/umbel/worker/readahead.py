@@ -41,6 +41,10 @@ class ReadAhead:
         """Whether tasks of this name were seen to starve the I/O thread."""
         return name in self._starves
 
+    def may_starve(self, name: str) -> bool:
+        """Whether tasks of this name have starved the I/O thread, or are not known and might."""
+        return name not in self._by_name or name in self._starves
+
     def is_quick(self, name: str) -> bool:
         """Whether a task of this name is expected to be over at once. Unknown names are not."""
         known = self._by_name.get(name)
