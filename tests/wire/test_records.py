@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.wire import golden
 from tests.wire.test_body import ARGUMENT
 from umbel.core.errors import DecodeError, EncodeError
 from umbel.core.record import Record
@@ -68,4 +69,41 @@ def test_extra_keys_and_nulls_of_extended_results_do_no_harm():
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"result": 1}', b'{"status": 5}'])
 def test_what_is_no_record_is_a_decode_error(data):
     with pytest.raises(DecodeError):
+        records.decode(data)
+
+
+# What lies in Redis
+
+
+@pytest.mark.parametrize("version", golden.VERSIONS)
+@pytest.mark.parametrize("name", sorted(golden.REDIS["5.7.0"]["results"]))
+def test_whatever_celery_left_in_redis_is_read(version, name):
+    found = records.decode(golden.result(version, name))
+    assert found.task_id == "11111111-2222-3333-4444-555555555555"
+    assert found.status == (
+        name.upper() if name in ("started", "progress", "revoked", "retry", "failure") else "SUCCESS"
+    )
+    if name.startswith("compressed"):
+        assert found.result == "x" * 1000
+
+
+def test_the_state_comes_first_so_that_a_script_can_see_it():
+    assert golden.result("5.7.0", "success").startswith(b'{"status": "SUCCESS"')
+    assert records.encode(RECORD).startswith(b'{"status":"SUCCESS"')
+    odd = Record("SUCCESS", "\ud800", task_id="t")
+    assert records.encode(odd).replace(b" ", b"").startswith(b'{"status":"SUCCESS"')
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\0celery-compressed\0application/zstd\0...", "application/zstd, which is not known here"),
+        (b"\0celery-compressed\0application/x-gzip\0...", "it is no application/x-gzip"),
+        (b"\0celery-compressed\0application/x-bz2\0...", "it is no application/x-bz2"),
+        (b"\0celery-compressed\0application/x-lzma\0...", "it is no application/x-lzma"),
+        (b"\0celery-compressed\0", "which is not known here"),
+    ],
+)
+def test_what_cannot_be_decompressed_says_why(data, reason):
+    with pytest.raises(DecodeError, match=reason):
         records.decode(data)

@@ -6,8 +6,9 @@ import msgspec
 
 from umbel.core.errors import DecodeError, EncodeError
 from umbel.core.record import Record
-from umbel.wire import json
+from umbel.wire import compression, json
 
+_COMPRESSED = b"\0celery-compressed\0"
 _MARK = b'"__type__"'
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
@@ -38,7 +39,10 @@ def _dumps(name: str, value: Any) -> bytes:
 
 
 def decode(data: bytes) -> Record:
-    """The record of these bytes; keys that it does not know are skipped. Raises ``DecodeError``."""
+    """The record of these bytes, compressed or not; keys that it does not know are skipped. Raises ``DecodeError``."""
+    if data.startswith(_COMPRESSED):
+        method, _, data = data[len(_COMPRESSED) :].partition(b"\0")
+        data = compression.decompress(data, method.decode(errors="replace"))
     if _MARK not in data:
         try:
             return _decode(data)

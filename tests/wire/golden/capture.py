@@ -104,4 +104,5 @@ def main() -> None:
     (HERE / "celery.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
