@@ -47,7 +47,7 @@ class SqliteSite:
     def put_garbage(self, queue: str) -> None:
         SqliteBroker(self.url).database.prepare()
         with self.connect() as link:
-            link.execute("INSERT INTO message (queue, priority, head, body) VALUES (?, 0, ?, x'00')", (queue, GARBAGE))
+            link.execute("INSERT INTO outbox (queue, priority, head, body) VALUES (?, 0, ?, x'00')", (queue, GARBAGE))
         link.close()
 
     def lapse(self, consumer: Consumer) -> None:

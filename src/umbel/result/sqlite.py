@@ -68,8 +68,9 @@ class SqliteStore:
 
     def compile(self, record: Record) -> Write:
         """As the port says. The record lives ``expires`` seconds from now."""
-        with _storing((record,)):
-            self.database.prepare()  # the broker that runs this may never have met the table
+        if not self.database.ready:  # the broker that runs this may never have met the table
+            with _storing((record,)):
+                self.database.prepare()
         expires = None if self.expires is None else self.database.clock.now() + self.expires
         return Write(_STORE, (record.task_id, record.status, expires, wire.encode(record)))
 

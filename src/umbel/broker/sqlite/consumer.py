@@ -125,13 +125,13 @@ class SqliteConsumer:
             if ticket in holding:
                 kept.append(ticket)
             else:
-                left.append(seq)
-        release(link, left)
+                left.append((serial, seq))
+        release(link, number, left)
         return frozenset(kept)
 
     def _unregister(self, link: sqlite3.Connection) -> None:
         found = link.execute(SQL["all_held"], (self._number,)).fetchall()
-        release(link, [seq for _, _, seq in found])
+        release(link, self._number, [(serial, seq) for _, serial, seq in found])
         link.execute(SQL["unregister"], (self._number,))
         self._number = 0
 

@@ -1,15 +1,16 @@
 """Looks after what the dead left in a SQLite file, and after all that expires; the operator's window into it."""
 
+import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from umbel.broker.sqlite.claiming import Claimant, delivered
+from umbel.broker.sqlite.claiming import Claimant, delivered, take_delayed, take_ready
 from umbel.broker.sqlite.consumer import SqliteConsumer
 from umbel.broker.sqlite.counting import survey
 from umbel.broker.sqlite.liveness import Locks
-from umbel.broker.sqlite.settling import release
+from umbel.broker.sqlite.settling import delete_messages, release
 from umbel.broker.sqlite.tables import SQL
 from umbel.core import errors
 from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
@@ -53,13 +54,14 @@ class SqliteKeeper:
         def move(link: sqlite3.Connection) -> int:
             found = link.execute(SQL["find_consumer"], (consumer,)).fetchone()
             held = link.execute(SQL["all_held"], (found[0],)).fetchall() if found else []
-            seqs = [
-                seq
+            claims = [
+                (serial, seq)
                 for generation, serial, seq in held
                 if serial <= last and Ticket(consumer, generation, serial) not in kept
             ]
-            release(link, seqs)
-            return len(seqs)
+            if found:
+                release(link, found[0], claims)
+            return len(claims)
 
         return await self._database.arun(move)
 
@@ -70,7 +72,7 @@ class SqliteKeeper:
     async def purge(self, queue: str) -> int:
         """As the port says. A bounded batch per transaction, so that others get their turn."""
         total = 0
-        while deleted := await self._delete(("purge", (queue, _BATCH)), ("purge_delayed", (queue, _BATCH))):
+        while deleted := await self._database.arun(lambda link: _purge(link, queue)):
             total += deleted
         return total
 
@@ -111,7 +113,8 @@ class SqliteKeeper:
 
         def add(link: sqlite3.Connection) -> int:
             link.executemany(SQL["revoke"], [(mark.task_id, mark.terminate, until) for mark in marks])
-            return int(link.execute(SQL["count_revocation"]).fetchone()[0])
+            link.execute(SQL["count_revocation"])
+            return int(link.execute(SQL["revocations"]).fetchone()[0])
 
         return await self._database.arun(add)
 
@@ -190,8 +193,11 @@ def _adopt(
     if not claims:
         link.execute(SQL["unregister"], (number,))
         return [], False
-    places = msgspec.json.encode([seq for seq, *_ in claims]).decode()
-    link.execute(SQL["mark_claimed"], (adopter.number, adopter.generation, serial, places))
+    moves = [
+        (adopter.number, adopter.generation, serial + index, number, was)
+        for index, (_, _, was, *_) in enumerate(claims)
+    ]
+    link.executemany(SQL["adopt"], moves)
     link.execute(SQL["count_adopted"], (len(claims), number))
     adopted = []
     for index, (_, queue, was, begun, redelivered, losses, unknown_since, granted, head, body) in enumerate(claims):
@@ -200,6 +206,14 @@ def _adopt(
         delivery.unknown_since, delivery.granted = unknown_since, granted
         adopted.append(Adopted(delivery, dead, was, before + index, width, bool(begun), False, node, pid))
     return adopted, True
+
+
+def _purge(link: sqlite3.Connection, queue: str) -> int:
+    """Delete a bounded number of what waits in a queue."""
+    seqs, _ = take_ready(link, queue, _BATCH, 1 << 62)
+    seqs += take_delayed(link, queue, math.inf, _BATCH)
+    delete_messages(link, seqs)
+    return len(seqs)
 
 
 def _named(ids: Sequence[str]) -> tuple[str, str]:

@@ -1,27 +1,56 @@
--- Everything that waits or is claimed. seq is its place in the queue; a claim is a row with a consumer.
+-- A message is written once and deleted once. seq is its place in its queue. Where it is now is a small row beside it,
+-- in exactly one of ready, delayed and claim, so that moving a message never rewrites it.
 CREATE TABLE message (
     seq INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     priority INTEGER NOT NULL,
-    due REAL,
-    consumer INTEGER,
-    generation INTEGER,
-    serial INTEGER,
-    begun INTEGER NOT NULL DEFAULT 0,
-    redelivered INTEGER NOT NULL DEFAULT 0,
-    losses INTEGER NOT NULL DEFAULT 0,
-    history TEXT,
-    unknown_since REAL,
-    granted REAL,
     head BLOB NOT NULL,
     body BLOB NOT NULL
 );
 
-CREATE INDEX ready ON message (queue, priority DESC, seq) WHERE consumer IS NULL AND due IS NULL;
+CREATE TABLE ready (
+    queue TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (queue, priority DESC, seq)
+) WITHOUT ROWID;
 
-CREATE INDEX delayed ON message (queue, due) WHERE due IS NOT NULL;
+CREATE TABLE delayed (
+    queue TEXT NOT NULL,
+    due REAL NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (queue, due, seq)
+) WITHOUT ROWID;
 
-CREATE UNIQUE INDEX claimed ON message (consumer, serial, generation) WHERE consumer IS NOT NULL;
+CREATE TABLE claim (
+    consumer INTEGER NOT NULL,
+    serial INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    begun INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (consumer, serial)
+) WITHOUT ROWID;
+
+-- What happened to a message before, if anything did.
+CREATE TABLE past (
+    seq INTEGER PRIMARY KEY,
+    redelivered INTEGER NOT NULL DEFAULT 0,
+    losses INTEGER NOT NULL DEFAULT 0,
+    history TEXT,
+    unknown_since REAL,
+    granted REAL
+);
+
+CREATE TRIGGER message_ends AFTER DELETE ON message BEGIN DELETE FROM past WHERE seq = old.seq; END;
+
+-- Whatever is published goes in here: one statement is one message in its queue.
+CREATE VIEW outbox AS SELECT queue, priority, NULL AS due, head, body FROM message;
+
+CREATE TRIGGER publish INSTEAD OF INSERT ON outbox BEGIN
+    INSERT INTO message (queue, priority, head, body) VALUES (new.queue, new.priority, new.head, new.body);
+    INSERT INTO ready SELECT new.queue, new.priority, last_insert_rowid() WHERE new.due IS NULL;
+    INSERT INTO delayed SELECT new.queue, new.due, last_insert_rowid() WHERE new.due IS NOT NULL;
+END;
 
 -- Who may hold claims. number is never reused; life tells a process from a later one of the same pid.
 -- adopted counts the claims that others took over: from the first on this consumer is fenced.

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.broker.sqlite.tables import PUBLISH, SQL, Row, row_of
+from umbel.broker.sqlite.tables import PUBLISH, SQL, Row, array, row_of
 from umbel.core.delivery import (
     GONE,
     SETTLED,
@@ -67,7 +67,7 @@ def settle(
             if todo.add(prepared, found[1]):
                 del held[ticket.serial]
             verdicts.append(SETTLED)
-    todo.perform(link)
+    todo.perform(link, number)
     return verdicts
 
 
@@ -89,10 +89,41 @@ def _settle_into(
     verdicts += settle(link, number, id, [prepared], now)
 
 
-def release(link: sqlite3.Connection, seqs: Sequence[int]) -> None:
-    """Give claimed messages back to the front of their queues, uncounted."""
+def release(link: sqlite3.Connection, number: int, claims: Sequence[tuple[int, int]]) -> None:
+    """Give claims, ``(serial, seq)``, back to the front of their queues, uncounted."""
+    if claims:
+        make_ready(link, [seq for _, seq in claims])
+        unclaim(link, number, [serial for serial, _ in claims])
+
+
+def make_ready(link: sqlite3.Connection, seqs: Sequence[int]) -> None:
+    """Put messages that were claimed into their queues, each at its place."""
     if seqs:
-        link.execute(SQL["release"], (_encode(seqs).decode(),))
+        places = array(seqs)
+        link.execute(SQL["make_ready"], (places,))
+        link.execute(SQL["mark_redelivered"], (places,))
+
+
+def delete_messages(link: sqlite3.Connection, seqs: Sequence[int]) -> None:
+    """Delete messages, wherever they are."""
+    if bounds := _whole_range(seqs):
+        link.execute(SQL["delete_message_range"], bounds)
+    else:
+        link.execute(SQL["delete_messages"], (array(seqs),))
+
+
+def unclaim(link: sqlite3.Connection, number: int, serials: Sequence[int]) -> None:
+    """Delete claims of a consumer."""
+    if bounds := _whole_range(serials):
+        link.execute(SQL["unclaim_range"], (number, *bounds))
+    else:
+        link.execute(SQL["unclaim"], (number, array(serials)))
+
+
+def _whole_range(numbers: Sequence[int]) -> tuple[int, int] | None:
+    """First and last, if these distinct numbers are all there are between them, as in the usual batch."""
+    first, last = min(numbers, default=0), max(numbers, default=-2)
+    return (first, last) if last - first + 1 == len(numbers) else None
 
 
 def _held(link: sqlite3.Connection, number: int, batch: Sequence[Prepared]) -> Held:
@@ -103,18 +134,20 @@ def _held(link: sqlite3.Connection, number: int, batch: Sequence[Prepared]) -> H
 
 
 class _Todo:
-    """What a batch comes to, by kind, so that each kind is one step."""
+    """What a batch comes to, by kind, so that each kind is one step. Claims are ``(serial, seq)``."""
 
     def __init__(self, now: float) -> None:
         self.now = now
         self.writes: list[Write] = []
         self.rows: list[Row] = []
-        self.done: list[int] = []
+        self.ended: list[int] = []
         self.begun: list[int] = []
+        self.done: list[int] = []
         self.released: list[int] = []
         self.to_the_back: list[int] = []
-        self.losses: list[tuple[str, int]] = []
-        self.parked: list[tuple[Any, ...]] = []
+        self.losses: list[tuple[int, str]] = []
+        self.parked: list[tuple[float, int]] = []
+        self.times: list[tuple[int, float | None, float | None]] = []
         self.buried: list[tuple[Any, ...]] = []
 
     def add(self, prepared: Prepared, seq: int) -> bool:
@@ -122,53 +155,61 @@ class _Todo:
         settlement = prepared.settlement
         self.writes += settlement.ops
         self.rows += prepared.rows
-        disposition = settlement.disposition
+        disposition, serial = settlement.disposition, settlement.ticket.serial
         if type(disposition) is Ack:
             self.done.append(seq)
-            return True
-        return self._add_rare(disposition, seq)
+        elif type(disposition) is Begin:
+            self.begun.append(serial)
+            return False
+        elif type(disposition) is Keep:
+            return False
+        else:
+            self._add_rare(disposition, seq)
+        self.ended.append(serial)
+        return True
 
-    def _add_rare(self, disposition: Any, seq: int) -> bool:
+    def _add_rare(self, disposition: Any, seq: int) -> None:
         match disposition:
-            case Keep():
-                return False
-            case Begin():
-                self.begun.append(seq)
-                return False
             case Release(front, loss):
                 self._count(loss, seq)
-                self.released.append(seq)
-                if not front:
-                    self.to_the_back.append(seq)
+                (self.released if front else self.to_the_back).append(seq)
             case Park(until, why):
-                granted = until if why == "rate" else None
-                self.parked.append((until, granted, self.now if why == "unknown" else None, seq))
+                self.parked.append((until, seq))
+                if why == "rate":
+                    self.times.append((seq, until, None))
+                elif why == "unknown":
+                    self.times.append((seq, None, self.now))
             case Bury(reason, detail, traceback, loss):
                 self._count(loss, seq)
                 self.buried.append((reason, detail, self.now, traceback, seq))
                 self.done.append(seq)
-        return True
 
     def _count(self, loss: Loss | None, seq: int) -> None:
         if loss is not None:
-            self.losses.append((_encode(loss).decode(), seq))
+            self.losses.append((seq, _encode(loss).decode()))
 
-    def perform(self, link: sqlite3.Connection) -> None:
-        """Write the destinations first, remove from the source last."""
+    def perform(self, link: sqlite3.Connection, number: int) -> None:
+        """Do it. A message that goes is removed from its claim last."""
         if self.writes:
             write(link, self.writes)
         if self.rows:
             insert(link, PUBLISH, self.rows)
         if self.begun:
-            link.execute(SQL["begin"], (_encode(self.begun).decode(),))
-        if self.losses:
-            link.executemany(SQL["count_loss"], self.losses)
-        if self.buried:
-            link.executemany(SQL["bury"], self.buried)
+            link.execute(SQL["begin"], (number, array(self.begun)))
+        for name, values in (("count_loss", self.losses), ("note_times", self.times), ("bury", self.buried)):
+            if values:
+                link.executemany(SQL[name], values)
         if self.parked:
             link.executemany(SQL["park"], self.parked)
-        release(link, self.released)
-        if self.to_the_back:
-            link.executemany(SQL["to_the_back"], [(seq,) for seq in self.to_the_back])
+        make_ready(link, self.released + [_moved_back(link, seq) for seq in self.to_the_back])
         if self.done:
-            link.execute(SQL["ack"], (_encode(self.done).decode(),))
+            delete_messages(link, self.done)
+        if self.ended:
+            unclaim(link, number, self.ended)
+
+
+def _moved_back(link: sqlite3.Connection, seq: int) -> int:
+    (last,) = link.execute(SQL["last_place"]).fetchone()
+    link.execute(SQL["move_message"], (last + 1, seq))
+    link.execute(SQL["move_past"], (last + 1, seq))
+    return int(last) + 1

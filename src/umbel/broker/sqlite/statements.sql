@@ -1,79 +1,106 @@
 -- name: publish_one
-INSERT INTO message (queue, priority, due, head, body) VALUES (?, ?, ?, ?, ?);
+INSERT INTO outbox (queue, priority, due, head, body) VALUES (?, ?, ?, ?, ?);
 
 -- name: standing
 SELECT adopted, (SELECT value FROM counter WHERE name = 'revocations') FROM consumer WHERE number = ?;
 
 -- name: held
 SELECT json_group_array(serial), json_group_array(generation), json_group_array(seq)
-FROM message WHERE consumer = ? AND serial BETWEEN ? AND ?;
+FROM claim WHERE consumer = ? AND serial BETWEEN ? AND ?;
 
 -- name: all_held
-SELECT generation, serial, seq FROM message WHERE consumer = ? ORDER BY serial;
+SELECT generation, serial, seq FROM claim WHERE consumer = ? ORDER BY serial;
 
--- name: ack
+-- name: unclaim
+DELETE FROM claim WHERE consumer = ? AND serial IN (SELECT value FROM json_each(?));
+
+-- name: unclaim_range
+DELETE FROM claim WHERE consumer = ? AND serial BETWEEN ? AND ?;
+
+-- name: delete_message_range
+DELETE FROM message WHERE seq BETWEEN ? AND ?;
+
+-- name: delete_messages
 DELETE FROM message WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: begin
-UPDATE message SET begun = 1 WHERE seq IN (SELECT value FROM json_each(?));
+UPDATE claim SET begun = 1 WHERE consumer = ? AND serial IN (SELECT value FROM json_each(?));
 
--- name: release
-UPDATE message SET consumer = NULL, generation = NULL, serial = NULL, begun = 0, redelivered = 1
-WHERE seq IN (SELECT value FROM json_each(?));
+-- name: make_ready
+INSERT INTO ready SELECT queue, priority, seq FROM message WHERE seq IN (SELECT value FROM json_each(?));
+
+-- name: mark_redelivered
+INSERT INTO past (seq, redelivered) SELECT value, 1 FROM json_each(?) WHERE true
+ON CONFLICT (seq) DO UPDATE SET redelivered = 1;
 
 -- name: count_loss
-UPDATE message
-SET losses = losses + 1, history = json_insert(coalesce(history, '[]'), '$[#]', json(?))
-WHERE seq = ?;
+INSERT INTO past (seq, losses, history) VALUES (?1, 1, json_array(json(?2)))
+ON CONFLICT (seq) DO UPDATE
+SET losses = losses + 1, history = json_insert(coalesce(history, '[]'), '$[#]', json(?2));
 
--- name: to_the_back
-UPDATE message SET seq = (SELECT max(seq) + 1 FROM message) WHERE seq = ?;
+-- name: last_place
+SELECT max(seq) FROM message;
+
+-- name: move_message
+UPDATE message SET seq = ? WHERE seq = ?;
+
+-- name: move_past
+UPDATE past SET seq = ? WHERE seq = ?;
 
 -- name: park
-UPDATE message
-SET consumer = NULL, generation = NULL, serial = NULL, begun = 0, due = ?1,
-    granted = coalesce(?2, granted), unknown_since = coalesce(unknown_since, ?3)
-WHERE seq = ?4;
+INSERT INTO delayed SELECT queue, ?, seq FROM message WHERE seq = ?;
+
+-- name: note_times
+INSERT INTO past (seq, granted, unknown_since) VALUES (?, ?, ?)
+ON CONFLICT (seq) DO UPDATE SET
+    granted = coalesce(excluded.granted, granted), unknown_since = coalesce(unknown_since, excluded.unknown_since);
 
 -- name: bury
 INSERT INTO dead (queue, priority, task_id, reason, detail, at, traceback, history, head, body)
 SELECT queue, priority,
     CASE WHEN json_valid(CAST(head AS TEXT)) THEN json_extract(CAST(head AS TEXT), '$.headers.id') END,
     ?1, ?2, ?3, ?4, history, head, body
-FROM message WHERE seq = ?5;
+FROM message LEFT JOIN past USING (seq) WHERE message.seq = ?5;
 
 -- name: next_due
-SELECT due FROM message WHERE queue = ? AND due IS NOT NULL ORDER BY due LIMIT 1;
+SELECT due FROM delayed WHERE queue = ? ORDER BY due LIMIT 1;
 
--- name: promote
-UPDATE message SET due = NULL
-WHERE seq IN (SELECT seq FROM message WHERE queue = ? AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?);
-
--- name: sizes
-SELECT json_group_array(seq), json_group_array(size) FROM (
-    SELECT seq, length(head) + length(body) AS size
-    FROM message WHERE queue = ? AND consumer IS NULL AND due IS NULL
-    ORDER BY priority DESC, seq LIMIT ?
+-- name: first_delayed
+SELECT json_group_array(seq), max(due) FROM (
+    SELECT seq, due FROM delayed WHERE queue = ? AND due <= ? ORDER BY due LIMIT ?
 );
 
+-- name: take_delayed
+DELETE FROM delayed WHERE queue = ? AND due <= ? AND seq IN (SELECT value FROM json_each(?));
+
+-- name: first_ready
+SELECT json_group_array(seq), json_group_array(priority), json_group_array(size) FROM (
+    SELECT ready.seq, ready.priority, length(head) + length(body) AS size
+    FROM ready CROSS JOIN message ON message.seq = ready.seq
+    WHERE ready.queue = ? ORDER BY ready.priority DESC, ready.seq LIMIT ?
+);
+
+-- name: take_ready
+DELETE FROM ready WHERE queue = ? AND priority = ? AND seq <= ?;
+
+-- name: claim
+INSERT INTO claim (consumer, serial, generation, seq) SELECT ?1, ?2 + key, ?3, value FROM json_each(?4);
+
 -- name: contents
-SELECT json_group_array(redelivered + 2 * (unknown_since IS NOT NULL OR granted IS NOT NULL)),
-    json_group_array(losses), json_group_array(length(head)), json_group_array(length(body)),
-    CAST(group_concat(head || body, '') AS BLOB)
+SELECT json_group_array(mark), json_group_array(losses), json_group_array(length(head)),
+    json_group_array(length(body)), CAST(group_concat(head || body, '') AS BLOB)
 FROM (
-    SELECT * FROM message WHERE queue = ? AND consumer IS NULL AND due IS NULL
-    ORDER BY priority DESC, seq LIMIT ?
+    SELECT coalesce(redelivered + 2 * (unknown_since IS NOT NULL OR granted IS NOT NULL), 0) AS mark,
+        coalesce(losses, 0) AS losses, head, body
+    FROM claim CROSS JOIN message ON message.seq = claim.seq LEFT JOIN past ON past.seq = claim.seq
+    WHERE consumer = ? AND serial >= ? ORDER BY serial
 );
 
 -- name: times
-SELECT unknown_since, granted FROM message WHERE seq = ?;
-
--- name: mark_claimed
-UPDATE message SET consumer = ?1, generation = ?2, serial = ?3 + place.key
-FROM json_each(?4) AS place WHERE message.seq = place.value;
+SELECT unknown_since, granted FROM past WHERE seq = ?;
 
 -- name: anything
-SELECT 1 FROM message WHERE queue = ? AND consumer IS NULL AND due IS NULL LIMIT 1;
+SELECT 1 FROM ready WHERE queue = ? LIMIT 1;
 
 -- name: revocations
 SELECT value FROM counter WHERE name = 'revocations';
@@ -94,37 +121,33 @@ SELECT number, id, pid, life, queues FROM consumer ORDER BY number;
 SELECT number, id, node, pid, width, adopted FROM consumer WHERE id = ?;
 
 -- name: claims_of
-SELECT seq, queue, serial, begun, redelivered, losses, unknown_since, granted, head, body
-FROM message WHERE consumer = ? ORDER BY serial LIMIT ?;
+SELECT message.seq, queue, serial, begun, coalesce(redelivered, 0), coalesce(losses, 0), unknown_since, granted, head, body
+FROM claim CROSS JOIN message ON message.seq = claim.seq LEFT JOIN past ON past.seq = claim.seq
+WHERE consumer = ? ORDER BY serial LIMIT ?;
 
 -- name: count_adopted
 UPDATE consumer SET adopted = adopted + ? WHERE number = ?;
 
--- name: purge
-DELETE FROM message WHERE seq IN (
-    SELECT seq FROM message WHERE queue = ?1 AND consumer IS NULL AND due IS NULL LIMIT ?2
-);
-
--- name: purge_delayed
-DELETE FROM message WHERE seq IN (SELECT seq FROM message WHERE queue = ?1 AND due IS NOT NULL LIMIT ?2);
+-- name: adopt
+UPDATE claim SET consumer = ?, generation = ?, serial = ? WHERE consumer = ? AND serial = ?;
 
 -- name: first_ready_queue
-SELECT min(queue) FROM message WHERE consumer IS NULL AND due IS NULL AND queue > ?;
+SELECT min(queue) FROM ready WHERE queue > ?;
 
 -- name: first_delayed_queue
-SELECT min(queue) FROM message WHERE due IS NOT NULL AND queue > ?;
+SELECT min(queue) FROM delayed WHERE queue > ?;
 
 -- name: first_dead_queue
 SELECT min(queue) FROM dead WHERE queue > ?;
 
 -- name: count_ready
-SELECT count(*) FROM message WHERE queue = ? AND consumer IS NULL AND due IS NULL;
+SELECT count(*) FROM ready WHERE queue = ?;
 
 -- name: count_delayed
-SELECT count(*) FROM message WHERE queue = ? AND due IS NOT NULL;
+SELECT count(*) FROM delayed WHERE queue = ?;
 
 -- name: count_claimed
-SELECT queue, count(*) FROM message INDEXED BY claimed WHERE consumer IS NOT NULL GROUP BY queue;
+SELECT queue, count(*) FROM claim CROSS JOIN message ON message.seq = claim.seq GROUP BY queue;
 
 -- name: count_dead
 SELECT count(*) FROM dead WHERE queue = ?;
@@ -155,7 +178,7 @@ ON CONFLICT (task_id) DO UPDATE
 SET terminate = coalesce(excluded.terminate, terminate), expires = max(expires, excluded.expires);
 
 -- name: count_revocation
-UPDATE counter SET value = value + 1 WHERE name = 'revocations' RETURNING value;
+UPDATE counter SET value = value + 1 WHERE name = 'revocations';
 
 -- name: revoked
 SELECT task_id, terminate FROM revoked WHERE expires >= ?;
@@ -170,8 +193,8 @@ WHERE at >= ?1 AND (number IN (SELECT value FROM json_each(?2)) OR task_id IN (S
 ORDER BY number DESC LIMIT ?4;
 
 -- name: revive
-INSERT INTO message (queue, priority, redelivered, head, body)
-SELECT queue, priority, 0, head, body FROM dead
+INSERT INTO outbox (queue, priority, due, head, body)
+SELECT queue, priority, NULL, head, body FROM dead
 WHERE number IN (SELECT value FROM json_each(?1)) OR task_id IN (SELECT value FROM json_each(?2)) ORDER BY number;
 
 -- name: discard

@@ -1,6 +1,9 @@
 """The broker's tables and statements, by name. The SQL itself is in ``schema.sql`` and ``statements.sql``."""
 
+from collections.abc import Iterable
 from importlib.resources import files
+
+import msgspec
 
 from umbel.core.delivery import Outgoing
 from umbel.drivers.sqlite import Insert, Part, statements
@@ -10,7 +13,15 @@ PART = Part("broker", 1, (files(__package__) / "schema.sql").read_text("utf-8"))
 
 SQL = statements(__package__, "statements.sql")
 
-PUBLISH = Insert("INSERT INTO message (queue, priority, due, head, body) VALUES", "(?, ?, ?, ?, ?)")
+PUBLISH = Insert("INSERT INTO outbox (queue, priority, due, head, body) VALUES", "(?, ?, ?, ?, ?)")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def array(numbers: Iterable[int]) -> str:
+    """Numbers as a statement takes many of them: one JSON array."""
+    return _encode(list(numbers)).decode()
+
 
 Row = tuple[str, int, float | None, bytes, bytes]
 

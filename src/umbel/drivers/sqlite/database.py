@@ -38,7 +38,7 @@ T = TypeVar("T")
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for the write lock where the caller gives no deadline."""
 
-_CHECKPOINT_PAGES = 4000  # 16 MB of log: each page is copied back once for many changes
+_CHECKPOINT_PAGES = 2000  # 8 MB of log: copying it back holds up one commit in many, for some 10 ms
 _CACHE_KIB = 16_000
 _STATEMENTS = 256
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
@@ -67,7 +67,8 @@ def statements(package: str, name: str) -> dict[str, str]:
 class Database:
     """One file, opened when first used. ``path`` is absolute. What is wrong with it is an ``OperationalError``.
 
-    The ``work`` of a transaction gets a connection for as long as it lasts, and keeps nothing of it.
+    ``ready`` says that it was opened before and has the tables of ``part``. The ``work`` of a transaction gets a
+    connection for as long as it lasts, and keeps nothing of it.
     """
 
     def __init__(
@@ -88,13 +89,13 @@ class Database:
         self._synchronous = synchronous.upper()
         self._chance = chance or random.Random()
         self._idle: deque[sqlite3.Connection] = deque()
-        self._ready = False
+        self.ready = False
         self._full = False
         _databases.add(self)
 
     def prepare(self) -> None:
         """Open the file and create the tables of this part, if that did not happen yet."""
-        if not self._ready:
+        if not self.ready:
             self.look(lambda _: None)
 
     def link(self) -> "Link":
@@ -233,7 +234,7 @@ class Database:
 
     def connect(self) -> sqlite3.Connection:
         """A new connection. For this module: all others are handed one."""
-        if not self._ready:
+        if not self.ready:
             warn_of_network(self.path)
         connection = sqlite3.connect(
             self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
@@ -243,7 +244,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self._ready = True
+        self.ready = True
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
@@ -275,7 +276,7 @@ class Database:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
         connection.execute("INSERT INTO part VALUES (?, ?)", self._part[:2])
-        for statement in self._part.script.split(";\n"):
+        for statement in _split(self._part.script):
             connection.execute(statement)
 
 
@@ -312,6 +313,16 @@ class Link:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+
+def _split(script: str) -> Iterator[str]:
+    """The statements of a script; a trigger is one. (``executescript`` would commit first.)"""
+    text = ""
+    for line in script.splitlines():
+        text += line + "\n"
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
 
 
 def _all_or_nothing(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
