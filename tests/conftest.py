@@ -10,6 +10,8 @@ import pytest
 
 from tests.processes import MARK, started_by
 
+pytest_plugins = ("tests.servers",)
+
 GRACE = 3.0
 """Seconds that a process which is already ending may take after its test."""
 
