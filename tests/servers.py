@@ -76,6 +76,7 @@ class RedisServer:
         if replica_of is not None:
             self.options["replicaof"] = f"{replica_of.host} {replica_of.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._taken = 0
 
     def url(self, db: int = 0) -> str:
         """The URL of a database."""
@@ -85,6 +86,16 @@ class RedisServer:
     def client(self, db: int = 0, **options: Any) -> redis.Redis:
         """A look from outside."""
         return redis.Redis.from_url(self.url(db), **options)
+
+    def take(self) -> int:
+        """An empty database, for one test."""
+        self._taken = self._taken % (DATABASES - 1) + 1
+        return self._taken
+
+    def give_back(self, db: int) -> None:
+        """Empty it."""
+        with self.client(db) as client:
+            client.flushdb()
 
     def start(self) -> "RedisServer":
         """Start, and wait until it answers."""
@@ -178,6 +189,22 @@ class GivenServer:
         """A look from outside."""
         return redis.Redis.from_url(self.url(db), **options)
 
+    def take(self) -> int:
+        """A database that is empty and that no other run of tests took."""
+        with self.client(self.own_db) as client:
+            for db in range(int(client.config_get("databases")["databases"])):
+                empty = db != self.own_db and f"db{db}" not in client.info("keyspace")
+                if empty and client.set(f"{DB_TAKEN}{db}", "1", nx=True, ex=3600):
+                    return db
+        raise AssertionError(f"no empty database at {GIVEN}")
+
+    def give_back(self, db: int) -> None:
+        """Empty it again, and let others take it."""
+        with self.client(db) as client:
+            client.flushdb()
+        with self.client(self.own_db) as client:
+            client.delete(f"{DB_TAKEN}{db}")
+
 
 def free_port() -> int:
     """A port that nobody listened on a moment ago."""
@@ -207,13 +234,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def redis_db(redis_server: RedisServer | GivenServer) -> Iterator[int]:
     """The number of an empty database that is this test's alone."""
-    db = _take(redis_server)
+    db = redis_server.take()
     yield db
-    with redis_server.client(db) as client:
-        client.flushdb()
-    if isinstance(redis_server, GivenServer):
-        with redis_server.client(redis_server.own_db) as client:
-            client.delete(f"{DB_TAKEN}{db}")
+    redis_server.give_back(db)
 
 
 @pytest.fixture
@@ -236,20 +259,6 @@ def own_redis(tmp_path: Path) -> Iterator[Any]:
     for server in made:
         server.thaw()
         server.kill()
-
-
-def _take(server: RedisServer | GivenServer) -> int:
-    given = isinstance(server, GivenServer)
-    with server.client(server.own_db if given else 0) as client:
-        if not given:
-            return int(client.incr(DB_TAKEN)) % (DATABASES - 1) + 1
-        count = int(client.config_get("databases")["databases"])
-        for db in range(count):
-            if db == server.own_db or f"db{db}" in client.info("keyspace"):
-                continue
-            if client.set(f"{DB_TAKEN}{db}", "1", nx=True, ex=3600):
-                return db
-    raise AssertionError(f"no empty database at {GIVEN}")
 
 
 def _need(folder: Path) -> Path:

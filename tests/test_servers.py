@@ -49,6 +49,7 @@ def test_a_server_ends_with_the_process_that_started_it(tmp_path):
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     with starter:
+        assert starter.stdout is not None
         pid = int(starter.stdout.readline())
         watch = os.pidfd_open(pid)
         starter.send_signal(signal.SIGKILL)
