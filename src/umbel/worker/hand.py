@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from umbel.app.execution import Traits
-from umbel.core.delivery import Delivery, Settlement, Ticket, Verdict
+from umbel.core.delivery import GONE, Delivery, Settlement, Ticket, Verdict
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
 from umbel.worker.board import Board
@@ -95,8 +95,13 @@ class Hand:
             return None
 
     def close(self) -> None:
-        """Let the lane end when nothing is left."""
+        """The I/O thread has ended: the lane ends too, and whoever waits for an answer gets ``Gone``."""
         self._closed = True
+        self.wake_io = lambda: None
+        for one in list(self.finished):
+            if one.answer is not None:
+                one.answer(GONE)
+        self._resting.set()
         self.open_gate()
 
     def io_rests(self, rests: bool) -> bool:
@@ -123,20 +128,17 @@ class Hand:
 
     def take(self) -> Held | None:
         """The next one to start, waiting for it; None when the process ends."""
-        while True:
-            if self.board.recalled():
-                self.flush()
-            else:
+        while not self._closed:
+            if not self.board.recalled():
                 try:
                     return self.unstarted.popleft()
                 except IndexError:
-                    if self._closed:
-                        return None
-                    self.flush()
+                    pass
+            self.flush()
             self._lane_idle = True
-            if (self.unstarted and not self.board.recalled()) or self._closed:
-                continue
-            self._gate.acquire()
+            if not self._closed and (self.board.recalled() or not self.unstarted):
+                self._gate.acquire()
+        return None
 
     def finish(self, finished: Finished) -> None:
         """Hand over something to settle. The I/O thread is woken by a later ``flush``, or within ``FLUSH`` seconds."""

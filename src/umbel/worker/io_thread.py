@@ -115,6 +115,7 @@ class IoThread:
             self.failure = error
             self._looping.set()
         finally:
+            self.hand.finished.extend(self._batch)
             self.hand.close()
 
     async def _run(self) -> None:

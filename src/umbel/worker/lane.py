@@ -20,11 +20,9 @@ from umbel.core import states
 from umbel.core.delivery import GONE, Delivery, Keep, Settled, Settlement, Verdict
 from umbel.core.errors import (
     ContentDisallowed,
-    DecodeError,
     InvalidTaskError,
     NotRegistered,
     TaskRevokedError,
-    Undecodable,
 )
 from umbel.core.message import Message
 from umbel.core.outcome import Outcome, Revoked, Unreadable, Unregistered
@@ -105,9 +103,9 @@ class Lane:
         self._board.start(
             0, ticket.generation, ticket.serial, started, soft, hard, traits.board_name, headers.id.encode()
         )
-        hand.since = started
         try:
             if not self._board.recalled():
+                hand.since = started
                 self._settle(self._run(traits, message, delivery, soft))
                 self.ahead.ran(name, self.clock.monotonic() - started)
             else:
@@ -120,7 +118,7 @@ class Lane:
     def _run(self, traits: Traits, message: Message, delivery: Delivery, soft: float) -> Outcome:
         try:
             args, kwargs, embed = body.decode(message, self._accept)
-        except (ContentDisallowed, DecodeError, InvalidTaskError, Undecodable) as error:
+        except Exception as error:  # noqa: BLE001  a serializer is user code
             return self._unreadable(message, error)
         if embed.chain or embed.callbacks or embed.chord:
             return self._unreadable(message, InvalidTaskError(_UNBUILT))
