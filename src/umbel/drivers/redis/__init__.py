@@ -1,0 +1,38 @@
+"""Redis: where the server is, connections that pipeline, and its errors in plain words. Knows nobody's keys."""
+
+from umbel.drivers.redis.aio import Connection, connect
+from umbel.drivers.redis.blocking import Pool, SyncConnection
+from umbel.drivers.redis.blocking import connect as sync_connect
+from umbel.drivers.redis.handshake import Command, Greeting
+from umbel.drivers.redis.masters import async_client, client
+from umbel.drivers.redis.place import Place, parse
+from umbel.drivers.redis.trouble import (
+    TRACKS_SCRIPTS,
+    BadOperation,
+    CutOff,
+    explained,
+    is_elsewhere,
+    is_error,
+    unreachable,
+)
+
+__all__ = [
+    "TRACKS_SCRIPTS",
+    "BadOperation",
+    "Command",
+    "Connection",
+    "CutOff",
+    "Greeting",
+    "Place",
+    "Pool",
+    "SyncConnection",
+    "async_client",
+    "client",
+    "connect",
+    "explained",
+    "is_elsewhere",
+    "is_error",
+    "parse",
+    "sync_connect",
+    "unreachable",
+]

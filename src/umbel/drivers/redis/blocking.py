@@ -1,0 +1,218 @@
+"""Pipelined connections for threads: a socket and hiredis. A pool hands them out; safe from many threads, after a fork.
+
+Every call has one deadline, and connecting is inside it.
+"""
+
+import os
+import socket
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import hiredis
+
+from umbel.drivers.redis.handshake import Command, Greeting, commands, greeted, tune
+from umbel.drivers.redis.masters import find_master
+from umbel.drivers.redis.place import Place
+from umbel.drivers.redis.trouble import CutOff, unreachable
+from umbel.runtime.clock import SYSTEM, Clock
+
+_pack = hiredis.pack_command
+_Push = hiredis.PushNotification
+_CHUNK = 1 << 16
+
+
+class SyncConnection:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, place: Place, sock: socket.socket, clock: Clock = SYSTEM) -> None:
+        self.place = place
+        self.sock = sock
+        self.greeting = Greeting((0,))
+        self.pushes: list[Any] = []
+        self._reader = hiredis.Reader()
+        self._clock = clock
+
+    def call(self, sent: Sequence[Command], timeout: float | None = None) -> list[Any]:
+        """Send commands and return their replies; an error reply is returned, not raised. Raises ``CutOff``."""
+        end = None if timeout is None else self._clock.monotonic() + timeout
+        replies: list[Any] = []
+        reader = self._reader
+        try:
+            self._set_timeout(end)
+            self.sock.sendall(_pack(sent[0]) if len(sent) == 1 else b"".join(map(_pack, sent)))
+            while len(replies) < len(sent):
+                reply = reader.gets()
+                if reply is False:
+                    self._set_timeout(end)
+                    self._feed()
+                elif type(reply) is _Push:
+                    self.pushes.append(reply)
+                else:
+                    replies.append(reply)
+        except TimeoutError as exc:
+            self.close()
+            raise CutOff(f"Redis at {self.place} did not answer within {timeout:g} s") from exc
+        except (OSError, hiredis.ProtocolError) as exc:
+            self.close()
+            raise CutOff(f"the connection to Redis at {self.place} was lost: {exc}") from exc
+        except BaseException:
+            self.close()  # interrupted: the replies that are still to come would be taken for others'
+            raise
+        return replies
+
+    def wait(self, timeout: float) -> list[Any]:
+        """What the server pushed, waiting for it up to ``timeout`` seconds. Raises ``CutOff``."""
+        end = self._clock.monotonic() + timeout
+        try:
+            while not self.pushes:
+                reply = self._reader.gets()
+                if reply is False:
+                    self._set_timeout(end)
+                    self._feed()
+                else:
+                    self.pushes.append(reply)
+        except TimeoutError:
+            pass
+        except (OSError, hiredis.ProtocolError) as exc:
+            self.close()
+            raise CutOff(f"the connection to Redis at {self.place} was lost: {exc}") from exc
+        found, self.pushes = self.pushes, []
+        return found
+
+    def is_stale(self) -> bool:
+        """Whether the other end has closed: seen before anything is sent, it costs nothing but a reconnect."""
+        if self.sock.fileno() < 0:
+            return True
+        try:
+            self.sock.setblocking(False)
+            data = self.sock.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as exc:
+            return type(exc).__name__ not in ("SSLWantReadError", "SSLWantWriteError")
+        if data:
+            self._reader.feed(data)
+        return not data
+
+    def close(self) -> None:
+        """Close the socket. Safe to repeat."""
+        self.sock.close()
+
+    def _set_timeout(self, end: float | None) -> None:
+        if end is None:
+            self.sock.settimeout(None)
+            return
+        left = end - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)
+
+    def _feed(self) -> None:
+        data = self.sock.recv(_CHUNK)
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        self._reader.feed(data)
+
+
+def connect(place: Place, timeout: float | None = None, clock: Clock = SYSTEM) -> SyncConnection:
+    """A connection that has said who it is and which database it wants. Raises ``OperationalError``."""
+    limit = place.connect_timeout if timeout is None else min(timeout, place.connect_timeout)
+    end = clock.monotonic() + limit
+    try:
+        connection = SyncConnection(place, _socket(place, limit), clock)
+        try:
+            connection.greeting = greeted(connection.call(commands(place), max(0.001, end - clock.monotonic())), place)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, CutOff) as exc:
+        raise unreachable(exc, place) from exc
+    return connection
+
+
+def _socket(place: Place, timeout: float) -> socket.socket:
+    if place.path is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(place.path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    host, port = find_master(place) if place.master is not None else place.hosts[0]
+    sock = socket.create_connection((host, port), timeout)
+    tune(sock)
+    context = place.tls_context()
+    if context is None:
+        return sock
+    try:
+        return context.wrap_socket(sock, server_hostname=host)
+    except OSError:
+        sock.close()
+        raise
+
+
+class Pool:
+    """Idle connections to one place. A forked child starts with none, and leaves its parent's alone."""
+
+    def __init__(self, place: Place, clock: Clock = SYSTEM) -> None:
+        self.place = place
+        self._clock = clock
+        self._idle: list[SyncConnection] = []
+        self._lock = threading.Lock()
+        _pools.add(self)
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[SyncConnection]:
+        """A connection that is in order, for one thread; back it goes unless it broke. Raises ``OperationalError``."""
+        found = self._take()
+        if found is None:
+            found = connect(self.place, timeout, self._clock)
+        try:
+            yield found
+        finally:
+            if found.sock.fileno() >= 0:
+                with self._lock:
+                    self._idle.append(found)
+
+    def _take(self) -> SyncConnection | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                found = self._idle.pop()
+            if not found.is_stale():
+                return found
+            found.close()
+
+    def close(self) -> None:
+        """Close idle connections. The pool stays usable."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def forget(self) -> None:
+        """In a forked child: the sockets are the parent's. Closing our copies says nothing on the wire."""
+        self._lock = threading.Lock()
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            try:
+                os.close(connection.sock.detach())
+            except OSError:
+                pass
+
+
+_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,73 @@
+"""What is said first on a connection, and what the server answered; the connections say it. Sends nothing itself."""
+
+import socket
+from typing import Any, NamedTuple
+
+import hiredis
+
+from umbel.core.errors import OperationalError
+from umbel.drivers.redis.place import Place
+from umbel.drivers.redis.trouble import OLDEST, explained, too_old
+
+Command = tuple[Any, ...]
+
+
+USER_TIMEOUT = 15_000
+"""Milliseconds after which the kernel gives up on a connection whose other end does not acknowledge."""
+
+
+class Greeting(NamedTuple):
+    """Who answered. ``valkey`` servers count their versions on from Redis 7.2."""
+
+    version: tuple[int, ...]
+
+
+def commands(place: Place) -> list[Command]:
+    """HELLO with the password, the client's name, the database."""
+    hello: list[Any] = ["HELLO", "3"]
+    username, password = place.username, place.password
+    if place.credentials is not None:
+        found = place.credentials.get_credentials()
+        username, password = (None, found[0]) if len(found) == 1 else found
+    if password is not None:
+        hello += ["AUTH", username or "default", password]
+    if place.client_name:
+        hello += ["SETNAME", place.client_name]
+    said: list[Command] = [tuple(hello)]
+    if place.db:
+        said.append(("SELECT", place.db))
+    return said
+
+
+def greeted(replies: list[Any], place: Place) -> Greeting:
+    """Read the answers. Raises ``OperationalError``: refused, or too old."""
+    first = replies[0]
+    if isinstance(first, hiredis.ReplyError):
+        if "unknown command" in str(first).lower() or str(first).startswith("NOPROTO"):
+            raise OperationalError(
+                f"Redis at {place} does not speak RESP3: Umbel needs version {OLDEST[0]}.{OLDEST[1]} or later"
+            )
+        raise explained(first, place)
+    version = _version(first)
+    if version < OLDEST:
+        raise too_old(version, place)
+    for reply in replies[1:]:
+        if isinstance(reply, hiredis.ReplyError):
+            raise explained(reply, place)
+    return Greeting(version)
+
+
+def _version(hello: Any) -> tuple[int, ...]:
+    found = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=False))
+    text = found.get(b"version", b"0").decode()
+    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+
+
+def tune(sock: Any) -> None:
+    """Small packets at once, and no patience with an end that has vanished."""
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)

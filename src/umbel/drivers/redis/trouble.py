@@ -1,0 +1,84 @@
+"""What can be wrong with a Redis server, in one sentence each: what, where, what to do. Looks at errors only."""
+
+from typing import Any
+
+import hiredis
+
+from umbel.core.errors import OperationalError
+
+OLDEST = (6, 2)
+TRACKS_SCRIPTS = (7, 0, 5)
+"""The first version whose CLIENT TRACKING sees what scripts read, without fault."""
+
+_ADVICE = {
+    "NOAUTH": "{place} wants a password: put it into the URL (redis://user:password@host)",
+    "WRONGPASS": "{place} refuses the user name or password of the URL",
+    "NOPERM": "{place} does not allow this user what Umbel needs: {error}",
+    "OOM": "{place} has reached its memory limit and takes nothing new: raise maxmemory, or let workers empty it",
+    "LOADING": "{place} is still loading its data: it will answer when it has finished",
+    "READONLY": "{place} is a read-only replica: the URL must lead to the master",
+    "MASTERDOWN": "{place} is a replica that has lost its master",
+    "CLUSTERDOWN": "{place} belongs to a cluster that is down",
+    "MISCONF": "{place} cannot write to its disk and takes nothing new: {error}",
+    "WRONGTYPE": "{place} has a key of another type where a queue or one of Umbel's own keys belongs: {error}",
+    "BUSY": "{place} is busy with a script that does not end: {error}",
+    "NOREPLICAS": "{place} has fewer replicas than it needs for a write: {error}",
+}
+_OF_ITSELF = frozenset({"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN"})
+
+
+class BadOperation(OperationalError):
+    """One operation is at fault (a wrong type, something too large) and not the server: another may succeed."""
+
+
+class CutOff(OperationalError):
+    """The connection ended after something had been sent: it is not known whether the server did it."""
+
+
+def explained(error: Exception, place: Any) -> OperationalError:
+    """An error reply as one sentence. ``WRONGTYPE`` becomes ``BadOperation``."""
+    text = str(error)
+    code = text.partition(" ")[0].lstrip("-")
+    if code in ("EXECABORT", "ERR"):  # a refusal inside a script or a transaction says the real one further on
+        code = next((known for known in _ADVICE if f"{known} " in text), code)
+    advice = _ADVICE.get(code)
+    if advice is None:
+        advice = "{place} refused a command: {error}"
+        if "max number of clients" in text:
+            advice = "{place} has as many clients as it allows (maxclients)"
+        elif "invalid password" in text or ("AUTH" in text and "without any password" in text):
+            advice = _ADVICE["WRONGPASS"]
+        elif "DB index is out of range" in text or "invalid DB index" in text:
+            advice = "{place} has no such database: {error}"
+    sentence = f"Redis at {advice.format(place=place, error=text)}"
+    return BadOperation(sentence) if code == "WRONGTYPE" else OperationalError(sentence)
+
+
+def is_elsewhere(error: Exception) -> bool:
+    """Whether this server will not do, now: a reason to connect anew, and to find the master again."""
+    text = str(error)
+    return any(text.startswith(code) or f"{code} " in text for code in _OF_ITSELF)
+
+
+def unreachable(error: BaseException, place: Any) -> OperationalError:
+    """A failed attempt to connect as one sentence."""
+    if isinstance(error, CutOff):
+        return OperationalError(str(error))
+    if isinstance(error, TimeoutError):
+        why = "it did not answer in time"
+    elif isinstance(error, OSError) and error.strerror:
+        why = error.strerror
+    else:
+        why = str(error) or type(error).__name__
+    return OperationalError(f"Redis at {place} cannot be reached: {why}")
+
+
+def too_old(version: tuple[int, ...], place: Any) -> OperationalError:
+    """A server that lacks what the scripts need."""
+    shown = ".".join(map(str, version))
+    return OperationalError(f"Redis at {place} is version {shown}: Umbel needs {OLDEST[0]}.{OLDEST[1]} or later")
+
+
+def is_error(reply: Any) -> bool:
+    """Whether a reply is an error."""
+    return isinstance(reply, hiredis.ReplyError)
