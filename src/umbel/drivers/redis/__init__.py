@@ -4,7 +4,6 @@ from umbel.drivers.redis.aio import Connection, connect
 from umbel.drivers.redis.blocking import Pool, SyncConnection
 from umbel.drivers.redis.blocking import connect as sync_connect
 from umbel.drivers.redis.handshake import Command, Greeting
-from umbel.drivers.redis.masters import async_client, client
 from umbel.drivers.redis.place import Place, parse
 from umbel.drivers.redis.trouble import (
     TRACKS_SCRIPTS,
@@ -26,8 +25,6 @@ __all__ = [
     "Place",
     "Pool",
     "SyncConnection",
-    "async_client",
-    "client",
     "connect",
     "explained",
     "is_elsewhere",

@@ -11,8 +11,17 @@ from typing import Any
 
 import hiredis
 
-from umbel.drivers.redis.handshake import Command, Greeting, commands, greeted, tune
-from umbel.drivers.redis.masters import find_master_async
+from umbel.core.errors import OperationalError
+from umbel.drivers.redis.handshake import (
+    Command,
+    Greeting,
+    commands,
+    greeted,
+    master_address,
+    sentinels,
+    tune,
+    who_is_master,
+)
 from umbel.drivers.redis.place import Place
 from umbel.drivers.redis.trouble import CutOff, unreachable
 
@@ -133,7 +142,24 @@ async def _connected(place: Place) -> Connection:
     if place.path is not None:
         made: Any = await loop.create_unix_connection(lambda: Connection(place), place.path)
     else:
-        host, port = await find_master_async(place) if place.master is not None else place.hosts[0]
+        host, port = await find_master(place) if place.master is not None else place.hosts[0]
         made = await loop.create_connection(lambda: Connection(place), host, port, ssl=context)
     connection: Connection = made[1]
     return connection
+
+
+async def find_master(place: Place) -> tuple[str, int]:
+    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``."""
+    last: OperationalError | None = None
+    for sentinel in sentinels(place):
+        try:
+            connection = await connect(sentinel)
+            try:
+                (reply,) = await connection.call([who_is_master(place)])
+            finally:
+                connection.abort()
+            return master_address(reply, place)
+        except OperationalError as exc:
+            last = exc
+    assert last is not None
+    raise last

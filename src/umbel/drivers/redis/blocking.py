@@ -13,8 +13,17 @@ from typing import Any
 
 import hiredis
 
-from umbel.drivers.redis.handshake import Command, Greeting, commands, greeted, tune
-from umbel.drivers.redis.masters import find_master
+from umbel.core.errors import OperationalError
+from umbel.drivers.redis.handshake import (
+    Command,
+    Greeting,
+    commands,
+    greeted,
+    master_address,
+    sentinels,
+    tune,
+    who_is_master,
+)
 from umbel.drivers.redis.place import Place
 from umbel.drivers.redis.trouble import CutOff, unreachable
 from umbel.runtime.clock import SYSTEM, Clock
@@ -143,7 +152,7 @@ def _socket(place: Place, timeout: float) -> socket.socket:
             sock.close()
             raise
         return sock
-    host, port = find_master(place) if place.master is not None else place.hosts[0]
+    host, port = find_master(place, timeout) if place.master is not None else place.hosts[0]
     sock = socket.create_connection((host, port), timeout)
     tune(sock)
     context = place.tls_context()
@@ -154,6 +163,23 @@ def _socket(place: Place, timeout: float) -> socket.socket:
     except OSError:
         sock.close()
         raise
+
+
+def find_master(place: Place, timeout: float) -> tuple[str, int]:
+    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``."""
+    last: OperationalError | None = None
+    for sentinel in sentinels(place):
+        try:
+            connection = connect(sentinel, timeout)
+            try:
+                (reply,) = connection.call([who_is_master(place)], timeout)
+            finally:
+                connection.close()
+            return master_address(reply, place)
+        except OperationalError as exc:
+            last = exc
+    assert last is not None
+    raise last
 
 
 class Pool:

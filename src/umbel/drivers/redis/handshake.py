@@ -57,6 +57,31 @@ def greeted(replies: list[Any], place: Place) -> Greeting:
     return Greeting(version)
 
 
+# Sentinels ------------------------------------------------------------------------------------------------------------
+
+
+def sentinels(place: Place) -> list[Place]:
+    """The places of the sentinels that know the master of ``place``."""
+    options = dict(place.sentinel_options)
+    secrets = {name: options[name] for name in ("username", "password") if options.get(name) is not None}
+    return [
+        Place(hosts=(host,), tls=bool(options.get("ssl")), connect_timeout=place.connect_timeout, **secrets)
+        for host in place.hosts
+    ]
+
+
+def who_is_master(place: Place) -> Command:
+    """What a sentinel is asked."""
+    return ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", place.master)
+
+
+def master_address(reply: Any, place: Place) -> tuple[str, int]:
+    """What it answered. Raises ``OperationalError``."""
+    if isinstance(reply, list) and len(reply) == 2:
+        return reply[0].decode(), int(reply[1])
+    raise OperationalError(f"Redis: no {place} is known" + (f" ({reply})" if reply is not None else ""))
+
+
 def _version(hello: Any) -> tuple[int, ...]:
     found = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=False))
     text = found.get(b"version", b"0").decode()
