@@ -150,6 +150,8 @@ def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Ho
     run = Run(traits, context, args, kwargs, host)
     token = request.current.set(context)
     try:
+        if logger.isEnabledFor(logging.INFO):
+            _log(run, logging.INFO, "Task %s[%s] received")
         if signals.task_prerun.receivers:
             task = traits.task
             signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs)
@@ -162,6 +164,10 @@ def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Ho
             signals.task_postrun.send(
                 sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs, retval=run.retval, state=run.state
             )
+    except BaseException as error:  # noqa: BLE001  a signal's receiver that calls sys.exit()
+        logger.error("Task %s[%s]: its surroundings raised %s", traits.name, context.id, one_line(error))
+        if not hasattr(run, "outcome"):
+            _failed(run, error)
     finally:
         request.current.reset(token)
         run.einfo = None
@@ -183,7 +189,7 @@ def _call(run: Run) -> None:
         run.outcome = Ignored(tuple(run.context.publish))
     except Reject as error:
         run.state, run.retval = states.REJECTED, error
-        run.outcome = Rejected(bool(error.requeue), str(error.reason or ""))
+        run.outcome = Rejected(bool(error.requeue), _text(error.reason or ""))
     except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
         _failed(run, error)
 
@@ -232,9 +238,16 @@ def _finish(run: Run) -> None:
     if state == states.SUCCESS:
         if logger.isEnabledFor(logging.INFO):
             took = run.host.clock.monotonic() - run.since
-            _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _SHORT.repr(run.retval))
+            _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _shown(run.retval))
     else:
         _log_error(run)
+
+
+def _shown(value: object) -> str:
+    try:
+        return _SHORT.repr(value)
+    except BaseException:  # noqa: BLE001  user code
+        return f"<{type(value).__qualname__}>"
 
 
 def _watched(traits: Traits, state: str) -> bool:
@@ -280,8 +293,9 @@ def _hook(run: Run, name: str, *arguments: Any) -> None:
         return
     try:
         run.host.call(getattr(run.traits.task, name), arguments, {})
-    except Exception as error:
-        logger.exception("Task %s[%s] %s handler raised: %r", run.traits.name, run.context.id, name, error)
+    except BaseException as error:  # noqa: BLE001  SystemExit neither ends the worker nor undoes the task
+        told = one_line(error)
+        logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=True)
 
 
 def _log(run: Run, level: int, text: str, *more: Any) -> None:
@@ -293,11 +307,11 @@ def _log(run: Run, level: int, text: str, *more: Any) -> None:
 def _log_error(run: Run) -> None:
     state, error = run.state, run.retval
     if state == states.RETRY:
-        _log(run, logging.INFO, "Task %s[%s] retry: %s", error)
+        _log(run, logging.INFO, "Task %s[%s] retry: %s", _text(error))
     elif state == states.IGNORED:
         _log(run, logging.INFO, "Task %s[%s] ignored")
     elif state == states.REJECTED:
-        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", error.reason)
+        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", _text(error.reason))
     elif isinstance(error, run.traits.throws):
         _log(run, logging.INFO, "Task %s[%s] raised expected: %s", one_line(error))
     else:
@@ -360,16 +374,27 @@ def date_done(clock: Clock) -> str:
 
 def one_line(error: BaseException) -> str:
     """``ValueError: text``, cut to one readable line."""
-    text = " ".join(str(error).split())
+    text = " ".join(_text(error).split())
     name = type(error).__qualname__
     return f"{name}: {text[:500]}" if text else name
+
+
+def _text(error: object) -> str:
+    """``str``, of an object whose own code may fail."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001  user code
+        return f"<{type(error).__qualname__} whose str fails>"
 
 
 def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
     """The traceback as text without our own frames on top: it begins at the user's first line."""
     while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
         tb = tb.tb_next
-    return "".join(traceback.format_exception(type(error), error, tb))
+    try:
+        return "".join(traceback.format_exception(type(error), error, tb))
+    except BaseException:  # noqa: BLE001  user code: __str__ may raise what no Exception is
+        return f"{one_line(error)}\n"
 
 
 def resolve(value: Any, runner: Callable[[Any], Any]) -> Any:
