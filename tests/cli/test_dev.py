@@ -12,7 +12,6 @@ import pytest
 from tests.cli.conftest import Run, environment
 from umbel.cli.dev import syntax_error
 
-
 READY = " ready."
 
 

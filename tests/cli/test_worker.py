@@ -54,6 +54,36 @@ def test_wrong_values_are_one_line(umbel: Run, tasks: Path, words: tuple[str, ..
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("source", ["import nonesuch\n", "1 / 0\n", None])
+def test_a_module_that_cannot_be_included_is_one_line(
+    umbel: Run, module: Callable[..., Path], tasks: Path, source: str | None
+) -> None:
+    if source is not None:
+        module("more", source)
+    done = umbel("-A", "tasks", "worker", "-I", "more")
+    assert done.returncode == 1
+    assert "cannot import 'more'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_modules_that_the_settings_name_are_imported_or_named(
+    umbel: Run, module: Callable[..., Path], tasks: Path
+) -> None:
+    tasks.write_text(tasks.read_text() + "\napp.conf.imports = ['more']\n")
+    done = umbel("-A", "tasks", "tasks")
+    assert done.returncode == 1
+    assert done.stderr.startswith("umbel: cannot import 'tasks': ModuleNotFoundError: No module named 'more'")
+    module("more", "from tasks import app\n@app.task\ndef extra() -> None: ...\n")
+    assert "more.extra" in umbel("-A", "tasks", "tasks").stdout
+
+
+@pytest.mark.parametrize("command", [("worker", "-c", "1"), ("call", "add", "2", "2")])
+def test_a_broker_in_memory_is_refused(umbel: Run, tasks: Path, command: tuple[str, ...]) -> None:
+    done = umbel("-A", "tasks", "-b", "memory://", *command)
+    assert done.returncode == 1
+    assert done.stderr.startswith("umbel: memory:// reaches no other process than its own")
+
+
 def test_the_call_to_try_has_arguments_of_the_right_types(module: Callable[..., Path]) -> None:
     module(
         "shop",

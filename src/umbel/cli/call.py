@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from umbel.cli.find import application, find_task
+from umbel.cli.find import application, find_task, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.result import show_end
 from umbel.cli.screen import json_option, refuse, show_json
@@ -95,7 +95,8 @@ def command(
     Each ARGUMENT is read as JSON, or else taken as text: umbel -A tasks call add 2 2 --wait
     """
     app = application()
-    app.load()
+    load_tasks(app)
+    refuse_unreachable(app)
     task = find_task(app, name)
     more, named = arguments(words)
     given = {key: value for key, value in options.items() if value is not None}

@@ -15,6 +15,7 @@ import click
 from umbel import Umbel
 from umbel.app.nearest import advice
 from umbel.cli.session import session
+from umbel.core.errors import UmbelError
 
 
 class NoApp(click.ClickException):
@@ -64,6 +65,27 @@ def load(name: str) -> ModuleType:
         raise NoApp(_why(name, error)) from error
     except (Exception, SystemExit) as error:
         raise NoApp(_why(name, error)) from error
+
+
+def load_tasks(app: Umbel, include: Iterable[str] = ()) -> None:
+    """Import everything that has tasks, ``include`` too. Raises ``NoApp`` with the module's error in one line."""
+    for name in include:
+        load(name)
+    try:
+        app.load()
+    except UmbelError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise NoApp(_why(str(app.main), error)) from error
+
+
+def refuse_unreachable(app: Umbel) -> None:
+    """Refuse a broker that ends with this process: what is sent to it here, nobody can ever claim."""
+    if app.broker.features.reach == "process":
+        url = app.broker.url
+        raise NoApp(
+            f"{url} reaches no other process than its own, so it is for tests; give a file: -b sqlite:///umbel.db"
+        )
 
 
 def find_task(app: Umbel, name: str) -> Any:

@@ -4,7 +4,7 @@ import inspect
 
 import click
 
-from umbel.cli.find import application
+from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Command
 from umbel.cli.screen import json_option, note, show_json, show_table
 
@@ -14,7 +14,7 @@ from umbel.cli.screen import json_option, note, show_json, show_table
 def command(as_json: bool) -> None:
     """The registered tasks, with their arguments."""
     app = application()
-    app.load()
+    load_tasks(app)
     known = {name: signature_of(task) for name, task in sorted(app.tasks.items())}
     if as_json:
         show_json([{"name": name, "signature": signature} for name, signature in known.items()])

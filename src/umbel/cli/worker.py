@@ -6,7 +6,7 @@ import click
 
 from umbel.cli.banner import show_banner
 from umbel.cli.desk import depths, names
-from umbel.cli.find import application
+from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
@@ -89,6 +89,8 @@ def command(
 ) -> int:
     """Run a worker until it is told to stop (Ctrl-C, SIGTERM)."""
     app = application()
+    load_tasks(app, names(include))
+    refuse_unreachable(app)
     if app.broker.features.reach != "network":
         depths(app)  # a file that cannot be used now is for the user to mend: waiting, as for a server, mends nothing
     if task_events:
