@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -59,10 +60,11 @@ def test_a_plain_call_has_the_properties_that_celery_writes(add: Any, outbox: Ou
     assert (properties.delivery_info.exchange, properties.delivery_info.routing_key) == ("", "celery")
 
 
-def test_ids_are_random_uuids(add: Any) -> None:
-    ids = {add.delay(1).id for _ in range(100)}
-    assert len(ids) == 100
-    assert all(len(i) == 36 and i[14] == "4" and i[19] in "89ab" for i in ids)
+def test_ids_are_uuids_that_begin_with_the_time(add: Any) -> None:
+    ids = [UUID(add.delay(1).id) for _ in range(100)]
+    assert len({i.int & ((1 << 62) - 1) for i in ids}) == 100
+    assert all(i.version == 7 and i.variant == RFC_4122 for i in ids)
+    assert {i.int >> 80 for i in ids} == {int(add.app.clock.now() * 1000)}
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ class Client:
         self, plan: Plan, args: Args, kwargs: Kwargs, options: Mapping[str, Any], destination: Destination
     ) -> tuple[Headers, Properties, float | None]:
         get = options.get
-        task_id = get("task_id") or uuid()
+        task_id = get("task_id") or uuid(self.app.clock.now())
         parent_id, root_id, priority = get("parent_id"), get("root_id"), get("priority")
         parent = request.current.get()
         if parent is not None and parent.id is not None:

@@ -115,7 +115,7 @@ class Connections:
 
     async def revoke(self, marks: Sequence[Revocation]) -> None:
         """Mark tasks in the broker."""
-        consumer = self.broker.consumer(ConsumerId(uuid()), node=self._app.nodename, queues=())
+        consumer = self.broker.consumer(ConsumerId(uuid(self._app.clock.now())), node=self._app.nodename, queues=())
         keeper = self.broker.keeper(consumer)
         if not isinstance(keeper, Revocations):
             raise ImproperlyConfigured(f"the broker {self.broker.features.name} cannot revoke")

@@ -147,7 +147,7 @@ def apply(
     app = task.app
     app.finalize(auto=True)
     refuse_later(task.name, fields)
-    task_id = task_id or uuid()
+    task_id = task_id or uuid(app.clock.now())
     propagate = app.conf.task_eager_propagates if throw is None else throw
     traits = Traits(task)
     if not task.store_eager_result:

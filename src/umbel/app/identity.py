@@ -7,10 +7,13 @@ _HOST = socket.gethostname()
 _VARIANT = "89ab89ab89ab89ab"
 
 
-def uuid() -> str:
-    """A random UUID (version 4) as text; four times as fast as ``str(uuid4())``."""
-    h = os.urandom(16).hex()
-    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{_VARIANT[int(h[16], 16)]}{h[17:20]}-{h[20:]}"
+def uuid(now: float) -> str:
+    """A UUID of version 7 as text: ``now`` (wall seconds) in milliseconds, then 74 random bits.
+
+    Ids made one after the other sort together, so that an index over a million of them is written at its end only.
+    """
+    t, h = f"{int(now * 1000):012x}", os.urandom(10).hex()
+    return f"{t[:8]}-{t[8:]}-7{h[:3]}-{_VARIANT[int(h[3], 16)]}{h[4:7]}-{h[7:19]}"
 
 
 def origin() -> str:
