@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import ROOT, Reader, blocks_of
+from umbel.broker.base import Features
+from umbel.broker.memory import FEATURES as MEMORY
+from umbel.broker.sqlite import FEATURES as SQLITE
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 WITH_CODE = [path for path in DOCUMENTS if blocks_of(path)]
@@ -42,6 +45,14 @@ def test_files_that_are_named_exist(document: Path) -> None:
     ]
     missing = [link for link in links if not (document.parent / link).exists()]
     assert missing + [name for name in sources if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("features", [SQLITE, MEMORY], ids=lambda features: features.name)
+def test_the_documentation_says_what_an_adapter_says_itself(features: Features) -> None:
+    largest = "any" if features.largest_message is None else f"{features.largest_message} bytes"
+    guarantees = " ".join(sorted(features.guarantees, key=lambda name: int(name[1:])))
+    cells = (f"`{features.name}`", features.reach, features.liveness, largest, guarantees)
+    assert f"| {' | '.join(cells)} |" in (ROOT / "docs/internals.md").read_text()
 
 
 def test_the_pins_cover_what_the_project_asks_for() -> None:
