@@ -6,7 +6,7 @@ Calls may overlap: replies come back in the order in which commands were sent. W
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
@@ -49,6 +49,8 @@ class Connection(asyncio.Protocol):
         self.pushed = asyncio.Event()
         """Set by every push and by the end of the connection; whoever waits clears it first."""
         self.closed: BaseException | None = None
+        self.on_push: Callable[[list[Any]], None] | None = None
+        """Given every push, if it is set: what a subscription brings."""
         self._reader = hiredis.Reader()
         self._waiters: deque[Waiter] = deque()
         self._transport: asyncio.Transport | None = None
@@ -73,6 +75,12 @@ class Connection(asyncio.Protocol):
             self.abort(exc)  # the replies that are still to come would be taken for others'
             raise CutOff(f"Redis at {self.place} did not answer within {timeout:g} s") from exc
 
+    def tell(self, sent: Sequence[Command]) -> None:
+        """Send commands that the server answers by pushes alone: SUBSCRIBE and its like. Raises ``OperationalError``."""
+        if self.closed is not None or self._transport is None:
+            raise unreachable(self.closed or ConnectionError("not connected"), self.place)
+        self._transport.write(b"".join(map(_pack, sent)))
+
     def abort(self, error: BaseException | None = None) -> None:
         """End the connection now."""
         if self._transport is not None:
@@ -95,6 +103,8 @@ class Connection(asyncio.Protocol):
             while (reply := reader.gets()) is not False:
                 if type(reply) is _Push:
                     self.pushed.set()
+                    if self.on_push is not None:
+                        self.on_push(reply)
                     continue
                 waiter = waiters[0]
                 waiter.replies.append(reply)

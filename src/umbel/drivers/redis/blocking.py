@@ -72,6 +72,14 @@ class SyncConnection:
             raise
         return replies
 
+    def tell(self, sent: Sequence[Command]) -> None:
+        """Send commands and do not read: what comes back is found by ``wait``. Raises ``CutOff``."""
+        try:
+            self.sock.sendall(b"".join(map(_pack, sent)))
+        except OSError as exc:
+            self.close()
+            raise CutOff(f"the connection to Redis at {self.place} was lost: {exc}") from exc
+
     def wait(self, timeout: float) -> list[Any]:
         """What the server pushed, waiting for it up to ``timeout`` seconds. Raises ``CutOff``."""
         end = self._clock.monotonic() + timeout
