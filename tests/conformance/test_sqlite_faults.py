@@ -271,6 +271,68 @@ def test_a_producer_works_on_both_sides_of_a_fork(broker: SqliteBroker) -> None:
     assert (counts["child"], counts["parent"]) == (30, 31)
 
 
+OUTLIVES_ITS_PARENT = """
+import os, sys
+from umbel.broker.sqlite import SqliteBroker
+from umbel.testing.broker_conformance import call
+producer = SqliteBroker(sys.argv[1]).sync_producer()
+producer.publish([call("parent")], deadline=30)
+if os.fork():
+    os._exit(0)
+producer.publish([call("child")], deadline=30)
+print("ready", flush=True)
+sys.stdin.readline()
+producer.publish([call("child")], deadline=30)
+print("done", flush=True)
+os._exit(0)
+"""
+
+
+def test_a_child_that_outlives_its_parent_holds_locks_of_its_own(site: SqliteSite) -> None:
+    command = [sys.executable, "-c", OUTLIVES_ITS_PARENT, site.url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.wait()  # the parent; the child has its pipes
+        other = SqliteBroker(site.url)
+        assert asyncio.run(ready(other)) == 2
+        other.close()  # were the child's locks not real, the last to close would now delete the log under its feet
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "done\n"
+    assert asyncio.run(ready(SqliteBroker(site.url))) == 3
+
+
+PROBE = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print("free")
+except OSError:
+    print("locked")
+"""
+
+
+def test_a_lock_that_was_dropped_by_accident_is_taken_again(broker: SqliteBroker) -> None:
+    def probe(id: str) -> str:
+        command = [sys.executable, "-c", PROBE, str(broker._locks.folder / id)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+    async def body() -> list[str]:
+        consumer = broker.consumer(new_id(), node="n", queues=())
+        await consumer.open(lease=LEASE, width=1)
+        found = [probe(consumer.id)]
+        (broker._locks.folder / consumer.id).read_bytes()
+        found.append(probe(consumer.id))
+        await consumer.renew([])
+        found.append(probe(consumer.id))
+        await consumer.close()
+        return found
+
+    assert asyncio.run(body()) == ["locked", "free", "locked"]
+
+
 # The write lock -------------------------------------------------------------------------------------------------------
 
 
@@ -480,6 +542,7 @@ def test_a_full_disk_says_so_and_loses_nothing(site: SqliteSite, tmp_path: Path)
         ballast.write_bytes(b"x" * 300_000)
         count, said = fill(broker)
         assert count > 10
+        assert fill(broker, 5)[0] == 0, "it was not full"
         assert said == (f"no room to write {site.path}: free some space on its disk; what was stored before is intact")
         ballast.unlink()
         assert asyncio.run(drain(broker)) == [f"n{n}" for n in range(count)]

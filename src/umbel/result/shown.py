@@ -27,6 +27,6 @@ class Shown:
         return {task_id: wire.decode(data) for task_id, _, data in rows}
 
     def is_new(self, row: Row) -> bool:
-        """Whether nobody saw it yet, or it is a task's end: no wait goes on beyond that."""
-        task_id, status, data = row
-        return status in READY_STATES or self._seen.get(task_id) != data
+        """Whether nobody saw it yet, or it is a task's end: that is never kept here, and no wait goes on beyond it."""
+        task_id, _, data = row
+        return self._seen.get(task_id) != data

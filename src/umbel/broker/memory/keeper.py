@@ -45,17 +45,25 @@ class MemoryKeeper:
                     adopted += self._adopt_from(member, limit - len(adopted))
             return adopted
 
-    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket], above: int = 0) -> int:
         """As the port says."""
         kept = {(ticket.generation, ticket.serial) for ticket in keep if ticket.consumer == consumer}
         with self._space.lock:
             member = self._state.members.get(consumer)
             claims = member.claims if member else {}
-            keys = [key for key in claims if key[1] <= last and key not in kept]
+            keys = [key for key in claims if above < key[1] <= last and key not in kept]
             for key in keys:
                 self._state.release(claims.pop(key))
         self._space.changed()
         return len(keys)
+
+    async def hasten(self, queue: str, limit: int) -> int:
+        """As the port says."""
+        with self._space.lock:
+            found = self._state.queues.get(queue)
+            count = found.hasten(limit) if found is not None else 0
+        self._space.changed()
+        return count
 
     async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says."""

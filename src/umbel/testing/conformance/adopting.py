@@ -208,6 +208,16 @@ class ClockLeaseSuite(Suite):
         assert await keeper.renew_for([stranger], lease=LEASE) == {stranger}
 
     @asynchronous
+    async def test_nobody_renews_for_a_consumer_that_was_adopted_from(self) -> None:
+        await self.publish(call("one"), call("two"))
+        dead = await self.consumer()
+        await self.claim(dead)
+        _, keeper = await self.keeper()
+        assert isinstance(keeper, RenewFor)
+        assert len(await keeper.adopt(dead.id, 1)) == 1
+        assert await keeper.renew_for([dead.id], lease=LEASE) == {dead.id}
+
+    @asynchronous
     async def test_who_was_enrolled_and_never_opened_lapses_too(self) -> None:
         supervisor, keeper = await self.keeper()
         assert isinstance(keeper, RenewFor)

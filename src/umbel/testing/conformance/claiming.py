@@ -32,6 +32,18 @@ class DelaySuite(Suite):
         assert names(await self.claim(await self.consumer())) == ["past"]
 
     @asynchronous
+    async def test_the_delayed_can_be_made_ready_first_due_first(self) -> None:
+        now = self.now()
+        await self.publish(call("third", due=now + 30), call("first", due=now + 10), call("second", due=now + 20))
+        keeper = self.keeper(await self.consumer())
+        assert await keeper.hasten(QUEUE, 2) == 2
+        assert names(await self.claim(await self.consumer())) == ["first", "second"]
+        assert (await self.depth()).delayed == 1
+        assert await keeper.hasten(QUEUE, 10) == 1
+        assert await keeper.hasten(QUEUE, 10) == 0
+        assert await keeper.hasten("no such queue", 10) == 0
+
+    @asynchronous
     async def test_a_parked_message_comes_back_when_it_is_due(self) -> None:
         await self.publish(call("one"))
         consumer = await self.consumer()
@@ -154,9 +166,11 @@ class TicketSuite(Suite):
 
     @asynchronous
     async def test_a_consumer_cannot_settle_for_another(self) -> None:
-        await self.publish(call("one"))
+        await self.publish(call("one"), call("two"))
         first, second = await self.consumer(), await self.consumer()
-        (one,) = await self.claim(first)
+        (one,) = await self.claim(first, 1)
+        (two,) = await self.claim(second, 1)
+        assert one.ticket[1:] == two.ticket[1:], "or this test shows nothing"
         turn = await self.settle(second, Settlement(one.ticket, Ack()))
         assert [type(verdict) for verdict in turn.verdicts] == [Gone]
         await self.dispose(first, one, Ack())
@@ -194,6 +208,7 @@ class TicketSuite(Suite):
         assert await keeper.recall(consumer.id, last=last, keep=[one.ticket]) == 2
         assert await keeper.recall(consumer.id, last=last, keep=[one.ticket]) == 0
         assert await keeper.recall(new_id(), last=last, keep=[]) == 0
+        assert await keeper.recall(consumer.id, last=last, above=last, keep=[]) == 0
         held = [one.ticket, two.ticket, three.ticket, four.ticket]
         assert await consumer.renew(held) == {two.ticket, three.ticket}
         turn = await self.settle(consumer, *[Settlement(ticket, Ack()) for ticket in held])

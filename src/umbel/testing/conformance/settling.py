@@ -119,6 +119,26 @@ class SettleSuite(Suite):
         assert letter.history == (LOSS,) * 4
 
     @asynchronous
+    async def test_losses_go_along_to_the_back(self) -> None:
+        await self.publish(call("one"), call("two"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer, 1)
+        await self.dispose(consumer, one, Release(front=False, loss=LOSS))
+        two, one = await self.claim(consumer)
+        assert [(*names([each]), each.losses) for each in (two, one)] == [("two", 0), ("one", 1)]
+
+    @asynchronous
+    async def test_a_new_message_has_no_past(self) -> None:
+        consumer = await self.consumer()
+        for _ in range(3):
+            await self.publish(call("one"))
+            (one,) = await self.claim(consumer)
+            assert (one.losses, one.redelivered) == (0, False)
+            await self.dispose(consumer, one, Release(loss=LOSS))
+            (one,) = await self.claim(consumer)
+            await self.dispose(consumer, one, Ack())
+
+    @asynchronous
     async def test_an_exchange_of_nothing_is_no_error(self) -> None:
         consumer = await self.consumer()
         turn = await consumer.exchange([], Want((), 0))

@@ -52,6 +52,17 @@ class WaitSuite(Suite):
             await consumer.wait(self.PATIENCE * 10)
 
     @asynchronous
+    async def test_what_it_published_itself_ends_the_wait(self) -> None:
+        consumer = await self.consumer()
+        await self.publish(call("one"))
+        (one,) = await self.claim(consumer)
+        await self.claim(consumer)
+        await consumer.wait(0.01)
+        await self.settle(consumer, Settlement(one.ticket, Ack(), (call("next"),)))
+        async with asyncio.timeout(self.PATIENCE):
+            await consumer.wait(self.PATIENCE * 10)
+
+    @asynchronous
     async def test_a_release_of_another_ends_the_wait(self) -> None:
         first, second = await self.consumer(), await self.consumer()
         await self.publish(call("one"))
