@@ -139,11 +139,11 @@ class RenewFor(Protocol):
 class Recall(Protocol):
     """For a supervisor whose process cannot give back what it has not started, because its I/O thread cannot run."""
 
-    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket], above: int = 0) -> int:
         """Put what ``consumer`` holds back to the front of its queues, and say how many.
 
         Only up to the serial ``last``, which is what the caller knew of when it decided (it may have been frozen since
-        then), and without ``keep``.
+        then), only above the serial ``above``, which is the highest that ever started, and without ``keep``.
         """
 
 
@@ -180,7 +180,15 @@ class DeadLetters(Protocol):
         """Delete letters, and say how many there were."""
 
 
-class Admin(Keeper, Recall, Limits, Revocations, DeadLetters, Protocol):
+@runtime_checkable
+class Delayed(Protocol):
+    """What waits for its time."""
+
+    async def hasten(self, queue: str, limit: int) -> int:
+        """Make up to ``limit`` delayed messages of a queue ready now, the first due first, and say how many."""
+
+
+class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):
     """A keeper with every power that the built-in adapters have."""
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "tasks": "The tasks that the application knows.",
     "dead": "Dead letters: look, send again, delete.",
     "purge": "Delete what waits.",
+    "migrate": "Carry what waits to another broker.",
     "list": "List the bindings of queues.",
     "report": "Versions, platform and settings, for a bug report.",
     "demo": "The main job on real files, with a process killed half-way.",

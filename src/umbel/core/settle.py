@@ -23,7 +23,7 @@ from umbel.core.outcome import (
 from umbel.core.record import Record
 
 UNKNOWN_PAUSE = (1.0, 30.0)
-"""Seconds that a message of an unknown task waits before another worker may look at it: a quarter of its age, within."""
+"""Seconds, least and most, that a message of an unknown task waits: a quarter of its age, within these."""
 
 
 class Policy(msgspec.Struct, frozen=True):

@@ -80,9 +80,16 @@ class Queue:
     def promote(self, now: float) -> None:
         """Make ready what is due."""
         while self._delayed and self._delayed[0][0] <= now:
+            self.hasten(1)
+
+    def hasten(self, limit: int) -> int:
+        """Make ready the first ``limit`` that are delayed, due or not."""
+        count = min(limit, len(self._delayed))
+        for _ in range(count):
             entry = heapq.heappop(self._delayed)[2]
             entry.due = None
             self.put(entry)
+        return count
 
     def take(self, limit: int, room: int, *, anyway: bool) -> list[Entry]:
         """The next entries, at most ``limit`` and ``room`` bytes; ``anyway`` takes the first however large it is."""

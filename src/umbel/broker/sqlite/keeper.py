@@ -11,7 +11,7 @@ from umbel.broker.sqlite.consumer import SqliteConsumer
 from umbel.broker.sqlite.counting import survey
 from umbel.broker.sqlite.liveness import Locks
 from umbel.broker.sqlite.settling import delete_messages, release
-from umbel.broker.sqlite.tables import SQL
+from umbel.broker.sqlite.tables import SQL, array
 from umbel.core import errors
 from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
 from umbel.drivers.sqlite import Database
@@ -44,10 +44,15 @@ class SqliteKeeper:
         adopted: list[Adopted] = []
         for id in ids:
             if limit - len(adopted) > 0:
-                adopted += await self._adopt_from(id, adopter, limit - len(adopted))
+                try:
+                    adopted += await self._adopt_from(id, adopter, limit - len(adopted))
+                except errors.OperationalError:
+                    if not adopted:
+                        raise
+                    break  # what was taken over must be known to the caller
         return adopted
 
-    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket], above: int = 0) -> int:
         """As the port says."""
         kept = frozenset(keep)
 
@@ -57,11 +62,21 @@ class SqliteKeeper:
             claims = [
                 (serial, seq)
                 for generation, serial, seq in held
-                if serial <= last and Ticket(consumer, generation, serial) not in kept
+                if above < serial <= last and Ticket(consumer, generation, serial) not in kept
             ]
             if found:
                 release(link, found[0], claims)
             return len(claims)
+
+        return await self._database.arun(move)
+
+    async def hasten(self, queue: str, limit: int) -> int:
+        """As the port says."""
+
+        def move(link: sqlite3.Connection) -> int:
+            seqs = take_delayed(link, queue, math.inf, limit)
+            link.execute(SQL["make_ready"], (array(seqs),))
+            return len(seqs)
 
         return await self._database.arun(move)
 

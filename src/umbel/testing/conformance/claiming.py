@@ -35,7 +35,7 @@ class DelaySuite(Suite):
     async def test_the_delayed_can_be_made_ready_first_due_first(self) -> None:
         now = self.now()
         await self.publish(call("third", due=now + 30), call("first", due=now + 10), call("second", due=now + 20))
-        keeper = self.keeper(await self.consumer())
+        _, keeper = await self.keeper()
         assert await keeper.hasten(QUEUE, 2) == 2
         assert names(await self.claim(await self.consumer())) == ["first", "second"]
         assert (await self.depth()).delayed == 1
