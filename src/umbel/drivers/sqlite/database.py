@@ -170,21 +170,16 @@ class Database:
         try:
             return work(connection)
         except sqlite3.Error as exc:
-            if not is_full(exc):
-                raise
-            self._full = True
-            if not self._make_room(connection):
-                raise
-        return work(connection)
+            self._full = self._full or is_full(exc)
+            raise
 
-    def _make_room(self, connection: sqlite3.Connection) -> bool:
-        """On a full disk, move the log into the database, which frees most of it: or nothing would ever drain."""
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        """After a full disk, first move the log into the database: or the log takes all room, and nothing drains."""
         try:
             (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error:
-            return False
+            return  # still full
         self._full = bool(busy)
-        return not busy
 
     # Attempt after attempt --------------------------------------------------------------------------------------------
 
