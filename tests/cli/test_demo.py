@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run as Umbel
 from tests.cli.terminal import small_library
-from umbel.cli.demo import lines_in, python_files
+from umbel.cli.demo import Run, closing_line, lines_in, python_files
 from umbel.cli.demo_tasks import count
 from umbel.cli.ledger import Ledger, Start
+from umbel.runtime.clock import SYSTEM
 
 
 def write(path: Path, *lines: tuple[str, int, str]) -> None:
@@ -79,14 +80,23 @@ def test_installed_packages_and_links_to_nowhere_are_left_out(tmp_path: Path) ->
     assert [str(path.relative_to(tmp_path)) for path in python_files(tmp_path)] == ["a.py", "d/e.py"]
 
 
-def test_a_folder_without_python_is_one_line(umbel: Run, folder: Path) -> None:
+def test_the_closing_line_says_what_is_missing(tmp_path: Path) -> None:
+    run = Run(tmp_path, [tmp_path / name for name in "abc"], SYSTEM)
+    run.counts = {path: count(b"") for path in run.files}
+    assert closing_line(run) == "demo: 3 of 3 files done, 0 processes killed, 0 lost"
+    run.killed = Start(1, "a")
+    del run.counts[tmp_path / "b"]
+    assert closing_line(run) == "demo: 2 of 3 files done, 1 process killed, 1 lost"
+
+
+def test_a_folder_without_python_is_one_line(umbel: Umbel, folder: Path) -> None:
     done = umbel("demo", str(folder))
     assert (done.returncode, done.stderr) == (1, f"umbel: there are no Python files under {folder}\n")
     assert umbel("demo", "nonesuch").returncode == 2
 
 
 @pytest.mark.slow
-def test_it_ends_with_nothing_lost(umbel: Run, folder: Path) -> None:
+def test_it_ends_with_nothing_lost(umbel: Umbel, folder: Path) -> None:
     library = small_library(folder)
     files = len(python_files(library))
     done = umbel("demo", str(library))
@@ -102,13 +112,13 @@ def test_it_ends_with_nothing_lost(umbel: Run, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_json(umbel: Run, folder: Path) -> None:
+def test_json(umbel: Umbel, folder: Path) -> None:
     shown = json.loads(umbel("demo", str(small_library(folder)), "--json").stdout)
     assert (shown["lost"], shown["killed"]) == (0, 1)
     assert shown["lines"] == shown["walked_lines"]
 
 
-def test_temporary_folders_are_removed(umbel: Run, folder: Path) -> None:
+def test_temporary_folders_are_removed(umbel: Umbel, folder: Path) -> None:
     (folder / "one.py").write_text("x = 1\n")
     scratch = folder / "scratch"
     scratch.mkdir()

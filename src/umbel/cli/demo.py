@@ -171,11 +171,15 @@ def conclude(run: Run, *, as_json: bool) -> bool:
     if unparsed:
         click.echo(f"not valid Python, so only their lines are counted: {unparsed} of the files")
     click.echo(f"rate: {rate:,.0f} files a second, {run.seconds:.1f} s in all")
-    killed = 0 if run.killed is None else 1
-    done, plural = len(run.counts), "" if killed == 1 else "es"
-    click.echo(f"demo: {done} of {len(run.files)} files done, {killed} process{plural} killed, {run.lost} lost")
+    click.echo(closing_line(run))
     click.echo("next: umbel new")
     return agrees
+
+
+def closing_line(run: Run) -> str:
+    """The demo in a line; scripts read it."""
+    killed = "0 processes" if run.killed is None else "1 process"
+    return f"demo: {len(run.counts)} of {len(run.files)} files done, {killed} killed, {run.lost} lost"
 
 
 def show_largest(run: Run) -> None:
