@@ -293,7 +293,7 @@ def _hook(run: Run, name: str, *arguments: Any) -> None:
         return
     try:
         run.host.call(getattr(run.traits.task, name), arguments, {})
-    except BaseException as error:  # noqa: BLE001  SystemExit neither ends the worker nor undoes the task
+    except BaseException as error:
         told = one_line(error)
         logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=True)
 

@@ -45,6 +45,14 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
         pass
 
 
+def kill_by(pidfd: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to the process of a pidfd, and never to another that has its pid by now."""
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+
+
 def reap_orphans(ours: Collection[int]) -> None:
     """Wait for orphans that a subreaper inherited and that have ended. ``ours`` are children somebody waits for."""
     if not hasattr(os, "waitid"):

@@ -51,7 +51,7 @@ def _safe(arg: Any) -> Any:
 def _repr(value: Any) -> str:
     try:
         return repr(value)
-    except Exception:  # noqa: BLE001  user code
+    except BaseException:  # noqa: BLE001  user code
         return f"<{type(value).__qualname__} whose repr fails>"
 
 

@@ -13,22 +13,26 @@ from typing import NamedTuple
 MAGIC = 0x554D_4252
 LAYOUT = 1
 _HEADER = struct.Struct("<IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
-_SLOT = struct.Struct("<QIIQQddd200s200s")  # sequence, running, pad, generation, serial, since, soft, hard, name, id
+_SLOT = struct.Struct("<QIIQQQddd200s200s")  # sequence, running, pad, generation, serial, highest, since, soft, …
 _SEQUENCE = struct.Struct("<Q")
 _WORD = struct.Struct("<I")
 _BEAT = struct.Struct("<d")
 _HOLDS = struct.Struct("<QI")
-_RECALL_AT, _BEAT_AT, _HOLDS_AT, _STOPPING_AT = 12, 16, 24, 36
+_RECALL_AT, _BEAT_AT, _HOLDS_AT, _STOPPING_AT, _EARLY_AT = 12, 16, 24, 36, 40
 _HEADER_SIZE, _SLOT_SIZE = 128, 512
 
 
 class Slot(NamedTuple):
-    """What one slot of a lane does. Times are monotonic seconds; a ``hard`` limit of 0 is none."""
+    """What one slot of a lane does. Times are monotonic seconds; a ``hard`` limit of 0 is none.
+
+    ``highest`` is the highest serial that ever started here: all that the process holds above it has not started.
+    """
 
     torn: bool
     running: bool
     generation: int
     serial: int
+    highest: int
     since: float
     soft: float
     hard: float
@@ -55,6 +59,8 @@ class Board:
         if (magic, layout) != (MAGIC, LAYOUT):
             raise ValueError(f"{path} is not a board of this version of Umbel")
         self._sequences = [0] * self.width
+        self._highest = 0
+        self._earlier = 0
 
     def close(self) -> None:
         """Unmap; the file stays."""
@@ -69,8 +75,19 @@ class Board:
         at = _HEADER_SIZE + slot * _SLOT_SIZE
         sequence = self._sequences[slot] + 2
         self._sequences[slot] = sequence
-        _SLOT.pack_into(self._map, at, sequence - 1, 1, 0, generation, serial, since, soft, hard, name, id)
+        if serial > self._highest:
+            self._highest = serial
+        _SLOT.pack_into(
+            self._map, at, sequence - 1, 1, 0, generation, serial, self._highest, since, soft, hard, name, id
+        )
         _SEQUENCE.pack_into(self._map, at, sequence)
+
+    def early(self, serial: int) -> None:
+        """The lane is about to run this one, which may never run again. The last two are kept: of those that started,
+        no more can be unsettled, because the third is marked in one step with what settles the first.
+        """
+        _SEQUENCE.pack_into(self._map, _EARLY_AT + 8 * self._earlier, serial)
+        self._earlier ^= 1
 
     def end(self, slot: int) -> None:
         """The lane has handed over the outcome. (The sequence stays even: this write is a single word's.)"""
@@ -113,6 +130,10 @@ class Board:
         """Whether the process had been told to stop."""
         return bool(_WORD.unpack_from(self._map, _STOPPING_AT)[0])
 
+    def begun(self) -> frozenset[int]:
+        """The serials of the last two that started and may never run again."""
+        return frozenset(_SEQUENCE.unpack_from(self._map, _EARLY_AT + at)[0] for at in (0, 8)) - {0}
+
     def slots(self) -> list[Slot]:
         """All slots, as they are."""
         return [self.slot(i) for i in range(self.width)]
@@ -120,12 +141,13 @@ class Board:
     def slot(self, index: int) -> Slot:
         """One slot, as it is."""
         fields = _SLOT.unpack_from(self._map, _HEADER_SIZE + index * _SLOT_SIZE)
-        sequence, running, _, generation, serial, since, soft, hard, name, id = fields
+        sequence, running, _, generation, serial, highest, since, soft, hard, name, id = fields
         return Slot(
             sequence % 2 == 1,
             running == 1,
             generation,
             serial,
+            highest,
             since,
             soft,
             hard,

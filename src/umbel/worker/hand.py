@@ -37,10 +37,11 @@ class Held:
 class Finished:
     """Something to settle. ``record`` is set where the store is on another server and must be written first.
 
-    ``answer`` is called on the I/O thread with the verdict; ``last`` says that the ticket ends with it.
+    ``answer`` is called on the I/O thread with the verdict; ``last`` says that the ticket ends with it; ``refused``
+    that it stands in for one which the broker refused.
     """
 
-    __slots__ = ("answer", "held", "last", "record", "settlement")
+    __slots__ = ("answer", "held", "last", "record", "refused", "settlement")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Finished:
         self.settlement = settlement
         self.record = record
         self.last = last
+        self.refused = False
         self.answer = answer
 
 

@@ -5,16 +5,15 @@ The part of the I/O thread that decides; it holds the set of all tickets that ar
 
 import logging
 from collections import deque
-from datetime import UTC, datetime
 
 from umbel.app.application import Umbel
 from umbel.app.execution import Traits
 from umbel.broker.base import Limits
 from umbel.core import delivery as port
 from umbel.core.delivery import Begin, Delivery, Park, Release, Settlement, Ticket
-from umbel.core.errors import ContentDisallowed, Undecodable
+from umbel.core.errors import OperationalError
 from umbel.core.message import Message
-from umbel.core.options import parse_rate
+from umbel.core.options import parse_rate, timestamp
 from umbel.wire.envelope import upgrade
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.plan import accepted
@@ -23,6 +22,8 @@ from umbel.worker.readahead import BUSY, ReadAhead
 logger = logging.getLogger("umbel.worker")
 SLOT_GRACE = 0.05
 """Seconds (or one interval, if that is longer) after which a start time that was not used is asked for again."""
+ASK_AGAIN = 1.0
+"""Seconds until a start time is asked for again after the broker could not tell."""
 SOON = 0.001
 """Seconds ahead that count as now, for an ETA or a slot."""
 
@@ -93,7 +94,7 @@ class Intake:
         now = self._clock.now()
         alone = False
         for delivery in deliveries:
-            held = self._held(delivery)
+            held = self._looked_at(delivery)
             self.tickets[held.ticket] = held
             self.last_serial = held.ticket.serial
             message = delivery.message
@@ -101,7 +102,7 @@ class Intake:
                 self._back(held)
                 continue
             if message is not None and held.traits is not None:
-                if message.headers.eta is not None and (due := _timestamp(message.headers.eta)) > now + SOON:
+                if message.headers.eta is not None and (due := _due(message.headers.eta)) > now + SOON:
                     self._settle(held, Park(due))
                     continue
                 interval = self._rates[held.traits.name]
@@ -111,7 +112,12 @@ class Intake:
             alone = held.alone
             ready.append(held)
         for name, waiting in limited.items():
-            ready += await self._slots(name, waiting)
+            try:
+                ready += await self._slots(name, waiting)
+            except OperationalError as error:
+                logger.warning("No start times for %s, asking again in %g s: %s", name, ASK_AGAIN, error)
+                for held in waiting:
+                    self._settle(held, Park(now + ASK_AGAIN))
         self._deal(ready)
 
     def begun(self, held: Held, settled: bool) -> None:
@@ -141,7 +147,7 @@ class Intake:
 
     def only_runs(self) -> bool:
         """Whether nothing is held but what the board shows as running."""
-        running = self.hand.running
+        running = self.hand.running if self.hand.since else None
         return all(held is running for held in self.tickets.values())
 
     def keep_only(self, kept: frozenset[Ticket]) -> None:
@@ -156,6 +162,17 @@ class Intake:
 
     # ------------------------------------------------------------------------------------------------------------------
 
+    def _looked_at(self, delivery: Delivery) -> Held:
+        """A message that breaks what looks at it is buried: it would break the next process too, and all after it."""
+        try:
+            return self._held(delivery)
+        except Exception as error:
+            logger.exception("A message in queue %r cannot be understood", delivery.queue)
+            body = delivery.message.body if delivery.message else b""
+            delivery.undecodable = port.Undecodable(f"{type(error).__name__}: {error}", body)
+            delivery.message = None
+            return Held(delivery, None, False)
+
     def _held(self, delivery: Delivery) -> Held:
         message = delivery.message
         if message is not None and not message.headers.task:
@@ -168,7 +185,7 @@ class Intake:
         """Protocol 1 keeps everything in its body. Only content that is accepted is looked into."""
         try:
             delivery.message = upgrade(message, self._accept)
-        except (Undecodable, ContentDisallowed) as error:
+        except Exception as error:  # noqa: BLE001  the serializer may be the user's
             delivery.undecodable = port.Undecodable(str(error), message.body)
             delivery.message = None
         return delivery.message
@@ -214,11 +231,10 @@ def _interval(rate: object) -> float | None:
     return parse_rate(rate)  # type: ignore[arg-type]
 
 
-def _timestamp(text: str) -> float:
-    """ISO 8601 as wall seconds; without an offset it means UTC. What is no time is due at once."""
+def _due(eta: str) -> float:
+    """When a message may run, in wall seconds. What is no time is due at once."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        logger.warning("An ETA is not ISO 8601 and is ignored: %r", text)
+        return timestamp(eta)
+    except (ValueError, OverflowError):
+        logger.warning("An ETA is not ISO 8601 and is ignored: %r", eta)
         return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.app.application import Umbel
@@ -55,7 +56,6 @@ class IoThread:
         self.loop: asyncio.AbstractEventLoop
         self.revoked: dict[str, Revocation] = {}
         self.on_ready: Callable[[], None] = lambda: None
-        self.failure: BaseException | None = None
         self._clock = app.clock
         self._ahead = ahead
         self._board: Board = hand.board
@@ -63,6 +63,7 @@ class IoThread:
         self._store = app.store
         self._thread = threading.Thread(target=self._main, name="umbel-io", daemon=True)
         self._looping = threading.Event()
+        self._orders: deque[Callable[[], None]] = deque()
         self._queues = plan.queues
         self._batch: list[Finished] = []
         self._drained = False
@@ -80,18 +81,29 @@ class IoThread:
         self._looping.wait()
 
     def join(self) -> None:
-        """Wait for the end. Raises what ended the thread, if that was not a stop."""
+        """Wait for the end."""
         self._thread.join()
-        if self.failure is not None:
-            raise self.failure
 
     def stop(self) -> None:
-        """Claim no more, hand back what has not started, end after what runs. Safe to repeat."""
-        self.loop.call_soon_threadsafe(self._stop)
+        """Claim no more, hand back what has not started, end after what runs. At any time; safe to repeat."""
+        self._tell(self._stop)
 
     def orphaned(self) -> None:
-        """The supervisor is gone: stop, and leave in time, whatever runs."""
-        self.loop.call_soon_threadsafe(self._orphan)
+        """The supervisor is gone: stop, and leave in time, whatever runs. At any time; safe to repeat."""
+        self._tell(self._orphan)
+
+    def _tell(self, order: Callable[[], None]) -> None:
+        """Have it obeyed, also when the loop does not run yet or no longer."""
+        self._orders.append(order)
+        if self._looping.is_set():
+            try:
+                self.loop.call_soon_threadsafe(self._obey)
+            except RuntimeError:
+                pass  # it has ended meanwhile
+
+    def _obey(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
 
     async def publish(self, messages: Sequence[Outgoing], deadline: float) -> list[Receipt]:
         """Publish for the lane. On this loop."""
@@ -111,12 +123,12 @@ class IoThread:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             asyncio.run(self._run())
-        except BaseException as error:  # noqa: BLE001  join() raises it in the main thread
-            self.failure = error
-            self._looping.set()
-        finally:
-            self.hand.finished.extend(self._batch)
-            self.hand.close()
+        except BaseException:
+            # Nothing of what this process runs could be settled any more, and a task of an hour would not notice.
+            logger.exception("A process ends because of an error in Umbel itself")
+            os._exit(1)
+        self.hand.finished.extend(self._batch)
+        self.hand.close()
 
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -129,16 +141,23 @@ class IoThread:
         self._intake = Intake(self.app, self.hand, self._ahead, self._keeper, node=self.plan.nodename)
         self._clocked = broker.features.liveness == "clock"
         self._looping.set()
+        self._obey()
         try:
             await self._connect()
             self.on_ready()
             await self._turns()
-            await self._consumer.close()
+            await self._leave()
         finally:
             await self._producer.close()
             await self._keeper.close()
             if self._store is not None:
                 await self._store.close()
+
+    async def _leave(self) -> None:
+        try:
+            await self._consumer.close()
+        except OperationalError as error:
+            logger.warning("This process could not take its leave of the broker: %s", error)
 
     async def _turns(self) -> None:
         while True:
@@ -188,7 +207,10 @@ class IoThread:
         if turn.lost:
             await self._lost()
             return
-        await self._claimed(turn, room)
+        try:
+            await self._claimed(turn, room)
+        except OperationalError as error:
+            await self._failed(error)
 
     async def _failed(self, error: Exception) -> None:
         """The exchange may or may not have happened: open anew, which tells, and repeat it. Slower each time."""
@@ -246,7 +268,8 @@ class IoThread:
             one.answer(Refused(error))
         if not one.last:
             return
-        if isinstance(one.settlement.disposition, Ack | Release) and not one.settlement.ops:
+        harmless = isinstance(one.settlement.disposition, Ack | Release) and not one.settlement.ops
+        if harmless or one.refused:
             self._intake.tickets.pop(one.held.ticket, None)
             return
         ops: tuple[object, ...] = ()
@@ -254,7 +277,9 @@ class IoThread:
             told = BackendStoreError(f"the result was not stored: {error}")
             ops = (self._store.compile(failure_record(message.headers.id, told, self._clock)),)
         disposition = Bury("failed", one_line(error))
-        self._batch.append(Finished(one.held, Settlement(one.held.ticket, disposition, (), ops)))
+        burial = Finished(one.held, Settlement(one.held.ticket, disposition, (), ops))
+        burial.refused = True
+        self._batch.append(burial)
 
     # Connection and lease ---------------------------------------------------------------------------------------------
 

@@ -6,18 +6,19 @@ code hides in serializers too. Everything leaves through the hand.
 
 import logging
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 from inspect import iscoroutine
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from umbel.app import signals
 from umbel.app.application import Umbel
-from umbel.app.execution import Traits, execute, failure_record
+from umbel.app.execution import Traits, execute, failure_record, one_line
 from umbel.app.request import Context
 from umbel.core import states
-from umbel.core.delivery import GONE, Delivery, Keep, Settled, Settlement, Verdict
+from umbel.core.delivery import GONE, Delivery, Keep, Release, Settled, Settlement, Verdict
 from umbel.core.errors import (
     ContentDisallowed,
     InvalidTaskError,
@@ -25,7 +26,8 @@ from umbel.core.errors import (
     TaskRevokedError,
 )
 from umbel.core.message import Message
-from umbel.core.outcome import Outcome, Revoked, Unreadable, Unregistered
+from umbel.core.options import timestamp
+from umbel.core.outcome import Failure, Outcome, Revoked, Unreadable, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Policy, settle
 from umbel.wire import body
@@ -67,6 +69,8 @@ class Lane:
             while (held := hand.take()) is not None:
                 if self.clock.monotonic() < hand.lease_end:
                     self._one(held)
+                else:
+                    hand.finish(Finished(held, Settlement(held.ticket, Release(front=True))))
         finally:
             self._limit.close()
 
@@ -100,13 +104,15 @@ class Lane:
         else:
             hand.flush_if_late(started)
         ticket = held.ticket
+        if not traits.acks_late:
+            self._board.early(ticket.serial)
         self._board.start(
             0, ticket.generation, ticket.serial, started, soft, hard, traits.board_name, headers.id.encode()
         )
         try:
             if not self._board.recalled():
                 hand.since = started
-                self._settle(self._run(traits, message, delivery, soft))
+                self._settle_run(traits, message, delivery, soft)
                 self.ahead.ran(name, self.clock.monotonic() - started)
             else:
                 hand.unstarted.appendleft(held)
@@ -114,6 +120,16 @@ class Lane:
             self._board.end(0)
             hand.since = 0.0
             hand.running = None
+
+    def _settle_run(self, traits: Traits, message: Message, delivery: Delivery, soft: float) -> None:
+        try:
+            self._settle(self._run(traits, message, delivery, soft))
+        except BaseException as error:
+            # What the pipeline did not foresee costs this task its result, and not the process.
+            if self.forked:
+                _end_child(error)
+            logger.exception("Task %s[%s] met an error in Umbel itself", traits.name, message.headers.id)
+            self._settle(Failure(self._ended(message, error), one_line(error)))
 
     def _run(self, traits: Traits, message: Message, delivery: Delivery, soft: float) -> Outcome:
         try:
@@ -135,11 +151,7 @@ class Lane:
         if signals.task_received.receivers:
             signals.task_received.send(sender=self, request=context)
         self._soft = soft
-        outcome = execute(traits, context, args, kwargs, self)
-        if self.forked:
-            # The task forked, and its child came back here instead of ending: it must not settle anything.
-            os._exit(0)
-        return outcome
+        return execute(traits, context, args, kwargs, self)
 
     def _limits(self, traits: Traits, message: Message) -> tuple[float, float]:
         hard, soft = message.headers.timelimit or (None, None)
@@ -160,12 +172,9 @@ class Lane:
 
     def _has_expired(self, text: str) -> bool:
         try:
-            expires = datetime.fromisoformat(text)
-        except ValueError:
+            return timestamp(text) < self.clock.now()
+        except (ValueError, OverflowError):
             return False
-        if expires.tzinfo is None:
-            expires = expires.replace(tzinfo=UTC)
-        return expires.timestamp() < self.clock.now()
 
     def _revoke(self, traits: Traits, message: Message, delivery: Delivery, why: Any) -> Outcome:
         logger.info("Task %s[%s] is not run: %s", traits.name, message.headers.id, why)
@@ -212,7 +221,7 @@ class Lane:
         if signals.task_rejected.receivers:
             signals.task_rejected.send(sender=self, message=message, exc=why)
 
-    def _ended(self, message: Message, error: Exception, state: str = states.FAILURE) -> Record:
+    def _ended(self, message: Message, error: BaseException, state: str = states.FAILURE) -> Record:
         return failure_record(message.headers.id, error, self.clock, state=state)
 
     # Outcome to settlement --------------------------------------------------------------------------------------------
@@ -260,10 +269,20 @@ class Lane:
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call user code under its soft limit, and a coroutine to its end."""
-        if self._soft:
-            return self._limit.call(self._plain, (function, args, kwargs), {}, self._soft)
-        value = function(*args, **kwargs)
-        return self._limit.run(value) if iscoroutine(value) else value
+        try:
+            if self._soft:
+                value = self._limit.call(self._plain, (function, args, kwargs), {}, self._soft)
+            else:
+                value = function(*args, **kwargs)
+                if iscoroutine(value):
+                    value = self._limit.run(value)
+        except BaseException as error:
+            if self.forked:
+                _end_child(error)
+            raise
+        if self.forked:
+            _end_child(None)
+        return value
 
     def _plain(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         value = function(*args, **kwargs)
@@ -287,6 +306,20 @@ class Lane:
 
 
 _UNBUILT = "its message carries callbacks, a chain or a chord, which this version of Umbel cannot continue"
+
+
+def _end_child(error: BaseException | None) -> NoReturn:
+    """A child that the task forked came back here instead of ending: it runs no hooks and settles nothing."""
+    status = 0
+    try:
+        if isinstance(error, SystemExit):
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            status = 1
+            traceback.print_exception(error)
+        sys.stdout.flush()
+    finally:
+        os._exit(status & 0xFF)
 
 
 def _default_policy(app: Umbel) -> Policy:

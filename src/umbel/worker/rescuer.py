@@ -7,7 +7,7 @@ adopted when their claims have lapsed, with what the claims show.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from umbel.app import signals
@@ -16,10 +16,11 @@ from umbel.app.execution import ExceptionInfo, Traits, failure_record
 from umbel.app.request import Context
 from umbel.broker.base import Admin, Consumer
 from umbel.core import states
-from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Release, Settlement, Want
+from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Refused, Release, Settlement, Want
 from umbel.core.errors import BackendStoreError, OperationalError, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
 from umbel.core.settle import Decision, Policy, settle
+from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
 from umbel.worker.board import Slot
 from umbel.worker.plan import Plan
@@ -40,6 +41,7 @@ class Death:
         slots: list[Slot],
         stopping: bool,
         killing: Killing | None,
+        begun: frozenset[int] = frozenset(),
     ) -> None:
         self.pid = pid
         self.signal = number
@@ -47,6 +49,7 @@ class Death:
         self.slots = [slot for slot in slots if slot.running or slot.torn]
         self.stopping = stopping or (killing is not None and killing.why == "shutdown")
         self.killing = killing
+        self.begun = begun
 
     def __str__(self) -> str:
         if self.signal is not None:
@@ -63,14 +66,17 @@ class Death:
 class Rescuer:
     """Adopts under the supervisor's own tickets and settles."""
 
-    def __init__(self, app: Umbel, plan: Plan, consumer: Consumer, keeper: Admin) -> None:
+    def __init__(self, app: Umbel, plan: Plan, consumer: Consumer, keeper: Admin, aside: Aside) -> None:
         self._app = app
         self._plan = plan
         self._consumer = consumer
         self._keeper = keeper
         self._clock = app.clock
         self._store = app.store
+        self._aside = aside
         self._traits: dict[str, Traits] = {}
+        self._judged: list[tuple[Adopted, Outcome]] = []
+        """Adopted, and not settled yet: a verdict outlives a broker that goes away in between."""
         self._lock = asyncio.Lock()
 
     async def settle_for(self, consumer: ConsumerId, death: Death) -> int:
@@ -84,14 +90,25 @@ class Rescuer:
     async def _all(self, consumer: ConsumerId | None, judge: Callable[[Adopted], Outcome]) -> int:
         count = 0
         async with self._lock:
+            await self._settle()
             while adopted := await self._keeper.adopt(consumer, BATCH):
                 count += len(adopted)
-                await self._settle([(one, judge(one)) for one in adopted])
+                self._judged = [(one, judge(one)) for one in adopted]
+                await self._settle()
         return count
 
-    async def _settle(self, judged: Iterable[tuple[Adopted, Outcome]]) -> None:
+    async def reopen(self) -> None:
+        """Connect anew, and keep what is adopted and not settled yet."""
+        async with self._lock:
+            holding = [one.delivery.ticket for one, _ in self._judged]
+            kept = await self._consumer.open(lease=self._plan.lease, width=0, holding=holding)
+            self._judged = [(one, outcome) for one, outcome in self._judged if one.delivery.ticket in kept]
+
+    async def _settle(self) -> None:
+        if not self._judged:
+            return
         settlements, records, decided = [], [], []
-        for one, outcome in judged:
+        for one, outcome in self._judged:
             decision = settle(outcome, self._policy(one), one.delivery.losses)
             ops: tuple[Any, ...] = ()
             if decision.record is not None and self._store is not None:
@@ -103,7 +120,16 @@ class Rescuer:
             decided.append((one, outcome, decision))
         if records and self._store is not None:
             await self._store.write(records)
-        await self._consumer.exchange(settlements, Want((), 0))
+        turn = await self._consumer.exchange(settlements, Want((), 0))
+        refused = [
+            Settlement(settlement.ticket, Bury("lost", str(verdict.error)))
+            for settlement, verdict in zip(settlements, turn.verdicts, strict=True)
+            if isinstance(verdict, Refused)
+        ]
+        if refused:
+            logger.error("%d lost messages are buried without a result: %s", len(refused), refused[0].disposition)
+            await self._consumer.exchange(refused, Want((), 0))
+        self._judged = []
         for one, outcome, decision in decided:
             self._tell(one, outcome, decision)
 
@@ -119,12 +145,13 @@ class Rescuer:
                 if killing.why == "revoked":
                     return self._terminated(one)
                 return self._timed_out(one, killing.slot, death)
-            if not ran:
+            if not ran and one.serial not in death.begun:
                 return self._lost(one, str(death), started=False)
         outcome = self._lost(one, str(death), started=ran, pid=death.pid, number=death.signal, code=death.exitcode)
         outcome.stopping = death.stopping or one.stopping
-        # A mark alone says only that the lane could have started it: the board knows better.
-        outcome.begun = one.begun and ran
+        # A mark alone says only that the lane could have started it: the board knows better. It also knows of one that
+        # ended and was not settled any more.
+        outcome.begun = one.begun and (ran or one.serial in death.begun)
         return outcome
 
     def _of_others(self, one: Adopted) -> Outcome:
@@ -187,7 +214,7 @@ class Rescuer:
             self._tell_what_follows(what, one, decision)
         if isinstance(decision.disposition, Release) or decision.record is None:
             return
-        asyncio.get_running_loop().run_in_executor(None, self._announce, one, outcome)
+        self._aside.call(self._announce, one, outcome)
 
     def _tell_what_follows(self, what: str, one: Adopted, decision: Decision) -> None:
         disposition, most = decision.disposition, self._app.conf.task_max_deliveries

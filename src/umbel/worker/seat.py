@@ -44,12 +44,16 @@ class Seat:
         return Birth(self.consumer, str(self.board.path), self.name, self._plan)
 
     def leave(self) -> None:
-        """The incarnation is over."""
+        """The incarnation is over. One that could not be made is none."""
         if self.child is not None:
             self.child.close()
             self.child = None
         self.board.close()
         self.board.path.unlink(missing_ok=True)
+
+    def is_alive(self) -> bool:
+        """Whether a process sits here that has not ended."""
+        return self.child is not None and not self.child.ended.is_set()
 
     def running(self) -> Iterator[Slot]:
         """The slots that run something now."""

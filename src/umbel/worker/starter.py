@@ -57,6 +57,11 @@ class Child:
             os.close(self._pidfd)
             self._pidfd = None
 
+    def kill(self) -> None:
+        """SIGKILL, if it still runs: by its descriptor, for its pid may be another's already."""
+        if self._pidfd is not None:
+            children.kill_by(self._pidfd)
+
     def stop(self) -> None:
         """Ask it to stop."""
         try:
@@ -156,12 +161,15 @@ class ForkServer:
         data = self._socket.recv(4096)
         if not data:
             raise OSError("closed")
-        return _PID.decode(data)[key]
+        answer = _PID.decode(data)
+        # One that came too late for who asked is not for us.
+        return answer[key] if key in answer else await self._answer(key)
 
     def close(self) -> None:
         """End it."""
         self._socket.close()
         for pid in self.pids:
+            children.kill(pid)  # it has nothing left to do, and may be stopped
             _wait(pid)
 
 
@@ -202,10 +210,7 @@ def _be_process(app: Umbel, data: bytes, fd: int) -> None:
     except BaseException:
         logger.exception("A process could not start")
     finally:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        process.leave(status)
 
 
 def _reap(statuses: dict[int, int]) -> None:

@@ -6,9 +6,9 @@ process; the rescuer with the supervisor's own consumer; and four loops (watch t
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from umbel.broker.base import RenewFor
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
 from umbel.runtime import children
+from umbel.runtime.aside import Aside
+from umbel.runtime.folder import folder_for_life
 from umbel.worker.plan import Plan
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
@@ -44,7 +46,8 @@ class Supervisor:
         self._stopping = False
         self._cold = False
         self._status = 0
-        self._births = 0
+        self._killed = False
+        self._aside = Aside()
         self._seats: list[Seat] = []
         self._all_ready = asyncio.Event()
         self._stop_event = asyncio.Event()
@@ -52,19 +55,21 @@ class Supervisor:
     async def run(self) -> int:
         """From the first process to the last settlement."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled, number)
         children.become_subreaper()
         broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
         self._consumer = broker.consumer(id, node=self.plan.nodename, queues=())
         self._keeper = broker.keeper(self._consumer)
-        self._rescuer = Rescuer(self.app, self.plan, self._consumer, self._keeper)
-        with tempfile.TemporaryDirectory(prefix="umbel-", dir=_memory_folder()) as folder:
+        self._rescuer = Rescuer(self.app, self.plan, self._consumer, self._keeper, self._aside)
+        with folder_for_life() as folder:
             try:
                 if await self._open():
-                    await self._work(Path(folder))
+                    await self._work(folder)
             finally:
                 await self._close()
+                if not await self._aside.wait(LAST_WORDS):
+                    logger.warning("A signal receiver has not returned: the worker ends without it")
         return self._status
 
     async def _work(self, folder: Path) -> None:
@@ -79,7 +84,7 @@ class Supervisor:
                 watch.run(self._seats),
             )
         ]
-        tending = [asyncio.create_task(self._tend(seat)) for seat in self._seats]
+        tending = [asyncio.create_task(self._guarded(self._tend(seat))) for seat in self._seats]
         announcing = asyncio.create_task(self._announce())
         await asyncio.gather(*tending)
         for task in (*upkeep, announcing):
@@ -105,20 +110,22 @@ class Supervisor:
                 if self._stopping:
                     return
             born = self._clock.monotonic()
-            birth = seat.prepare()
             try:
-                await asyncio.to_thread(signals.worker_before_create_process.send, sender=seat)
-                await self._enroll(seat.consumer)
-                seat.child = await self._starter.start(birth)
+                await self._start(seat)
             except StartFailed as error:
                 logger.error("No process can be started: %s", error)
                 self._give_up()
                 seat.leave()
                 return
-            if self._stopping:
-                seat.child.stop()
+            except (*AWAY, OSError) as error:
+                logger.warning("No process can be started now: %s", error)
+                seat.leave()
+                pause = min((pause or 0.5) * 2, 5.0)
+                continue
+            child = seat.child
+            assert child is not None
             await self._until_ready(seat)
-            await seat.child.ended.wait()
+            await child.ended.wait()
             await self._settle_for(seat)
             stillborn = 0 if seat.ready else stillborn + 1
             if stillborn >= STILLBIRTHS and not self._stopping:
@@ -127,6 +134,17 @@ class Supervisor:
             lived = self._clock.monotonic() - born
             pause = 0.0 if lived > 1 or seat.killing else min((pause or 0.05) * 2, 5.0)
             seat.leave()
+
+    async def _start(self, seat: Seat) -> None:
+        birth = seat.prepare()
+        if signals.worker_before_create_process.receivers:
+            await self._aside.call(signals.worker_before_create_process.send, sender=seat)
+        await self._enroll(seat.consumer)
+        seat.child = await self._starter.start(birth)
+        if self._killed:
+            Watch.kill(seat, "shutdown")
+        elif self._stopping:
+            seat.child.stop()
 
     async def _until_ready(self, seat: Seat) -> None:
         """Hear the process's ``ready``, or see it die before."""
@@ -150,7 +168,8 @@ class Supervisor:
         assert child is not None
         status = await self._starter.status(child)
         number, code = children.describe_status(status) if status is not None else (None, None)
-        death = Death(child.pid, number, code, seat.board.slots(), seat.board.is_stopping(), seat.killing)
+        board = seat.board
+        death = Death(child.pid, number, code, board.slots(), board.is_stopping(), seat.killing, board.begun())
         if not death.stopping and (number or code) and not death.slots:
             logger.error("Process %d %s while it ran nothing", child.pid, death)
         patience = LAST_WORDS
@@ -189,7 +208,7 @@ class Supervisor:
 
     async def _reopen(self) -> None:
         try:
-            await self._consumer.open(lease=self.plan.lease, width=0)
+            await self._rescuer.reopen()
         except OperationalError as error:
             logger.warning("%s", error)
 
@@ -237,7 +256,7 @@ class Supervisor:
         busy = [
             seat.consumer
             for seat in self._seats
-            if seat.child and seat.board.last_beat() < stale and any(seat.running()) and not _frozen(seat)
+            if seat.is_alive() and seat.board.last_beat() < stale and any(seat.running()) and not _frozen(seat)
         ]
         if busy:
             await self._keeper.renew_for(busy, lease=self.plan.lease)
@@ -245,7 +264,7 @@ class Supervisor:
     async def _announce(self) -> None:
         await self._all_ready.wait()
         logger.info("%s ready.", self.plan.nodename)
-        await asyncio.to_thread(signals.worker_ready.send, sender=self)
+        await self._aside.call(signals.worker_ready.send, sender=self)
 
     # Stopping ---------------------------------------------------------------------------------------------------------
 
@@ -264,7 +283,7 @@ class Supervisor:
         self._stopping = True
         self._stop_event.set()
         loop = asyncio.get_running_loop()
-        self._farewell = loop.run_in_executor(None, self._send_shutting_down, number)
+        self._aside.call(self._send_shutting_down, number)
         for seat in self._seats:
             if seat.child is not None:
                 seat.child.stop()
@@ -279,9 +298,17 @@ class Supervisor:
         signals.worker_shutting_down.send(sender=self.plan.nodename, sig=name, how=how, exitcode=self._status)
 
     def _kill_all(self) -> None:
+        if not self._killed:
+            self._killed = True
+            asyncio.get_running_loop().call_later(3 * LAST_WORDS, self._leave_anyway)
         for seat in self._seats:
             if seat.child is not None and not seat.child.ended.is_set():
                 Watch.kill(seat, "shutdown")
+
+    def _leave_anyway(self) -> None:
+        """What is left hangs on a broker or on user code: locks and leases tell others that this worker is gone."""
+        logger.error("The worker leaves with its last settlements undone")
+        os._exit(1)
 
     def _give_up(self) -> None:
         self._status = 1
@@ -298,9 +325,3 @@ class Supervisor:
 
 def _frozen(seat: Seat) -> bool:
     return seat.child is not None and children.is_stopped(seat.child.pid)
-
-
-def _memory_folder() -> str | None:
-    """Boards belong in memory, where the system has a folder for that."""
-    folder = Path("/dev/shm")
-    return str(folder) if folder.is_dir() else None

@@ -40,11 +40,11 @@ class Watch:
         """Look, until cancelled."""
         while True:
             now = self._clock.monotonic()
-            if now > self._revocations_at and any(any(seat.running()) for seat in seats if seat.child is not None):
+            if now > self._revocations_at and any(any(seat.running()) for seat in seats if seat.is_alive()):
                 self._revocations_at = now + REVOCATIONS
                 await self._read_revocations()
             for seat in seats:
-                if seat.child is not None and seat.ready and seat.killing is None:
+                if seat.is_alive() and seat.ready and seat.killing is None:
                     await self._look(seat, now)
             await self._clock.sleep(LOOK)
 
@@ -95,11 +95,19 @@ class Watch:
         if seat.recalling and seat.board.recalled():
             return
         seat.recalling = True
+        consumer = seat.consumer
         last, _ = seat.board.held()
         seat.board.recall(on=True)
         await self._clock.sleep(SETTLE_DOWN)
+        if not seat.is_alive() or seat.consumer != consumer:
+            return  # its death settles all of it
+        slot = seat.board.slot(0)
+        if slot.torn:
+            seat.recalling = False
+            return
         try:
-            count = await self._keeper.recall(seat.consumer, last=last, keep=seat.running_tickets())
+            # What started before and has ended is not settled yet, and must not run again: only what is above goes.
+            count = await self._keeper.recall(consumer, above=slot.highest, last=last, keep=seat.running_tickets())
         except OperationalError as error:
             logger.warning("%s", error)
             seat.recalling = False
@@ -112,4 +120,4 @@ class Watch:
         """End the process; its seat then settles what it held."""
         if seat.child is not None:
             seat.killing = seat.killing or Killing(why, slot)
-            children.kill(seat.child.pid)
+            seat.child.kill()
