@@ -26,23 +26,21 @@ class Dev:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.said = ""
         self.see(READY)
 
     def see(self, text: str) -> str:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.said += line
             if text in line:
                 return line
         raise AssertionError(f"it ended without saying {text!r}")
 
-    def rest(self, number: signal.Signals) -> str:
-        """End it, and return what it said until then."""
+    def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         assert self.process.stdout is not None
-        return self.process.stdout.read()
-
-    def end(self, number: signal.Signals) -> int:
-        self.rest(number)
+        self.process.stdout.read()
         return self.process.wait()
 
 
@@ -67,7 +65,9 @@ def test_an_edit_that_does_not_compile_leaves_the_worker_as_it_was(dev: Dev, umb
     with tasks.open("a") as file:
         file.write("def f(:\n")
     assert "the worker goes on with what it had" in dev.see("invalid syntax")
-    assert dev.rest(signal.SIGTERM).count("restarting") == 0
+    (tasks.parent / "other.py").write_text("x = (\n")
+    dev.see("other.py line 1")
+    assert "restarting" not in dev.said, "the second edit came after all that the first could do"
 
 
 def test_an_edit_that_does_not_import_is_said_and_mended_by_the_next(dev: Dev, umbel: Run, tasks: Path) -> None:
