@@ -20,7 +20,7 @@ def run(script: str, *words: str) -> str:
 @pytest.mark.parametrize("script", ["limit.py", "umbel_sqlite.py"])
 def test_each_side_measures_both_ways(script: str) -> None:
     rates = json.loads(run(script, "--tasks", "200"))
-    assert rates.keys() == {"enqueue", "drain"}
+    assert rates.keys() >= {"enqueue", "drain"}
     assert min(rates.values()) > 0
 
 
