@@ -11,10 +11,11 @@ from umbel.runtime.clock import SYSTEM, Clock
 BUILT = {
     "sqlite": "umbel.result.sqlite:SqliteStore",
     "memory": "umbel.result.memory:MemoryStore",
+    **dict.fromkeys(("redis", "rediss", "redis+socket", "unix", "sentinel"), "umbel.result.redis:RedisStore"),
 }
 
 PLANNED = frozenset(
-    {"redis", "rediss", "redis+socket", "sentinel", "rpc", "postgresql", "postgres", "mongodb", "cache", "file", "s3"}
+    {"rpc", "postgresql", "postgres", "mongodb", "cache", "file", "s3"}
     | {"elasticsearch", "cassandra", "couchbase", "couchdb", "dynamodb", "consul", "cosmosdbsql", "azureblockblob"}
     | {"arangodb", "gs", "valkey", "valkeys", "amqp"}
 )

@@ -17,14 +17,18 @@ class Shown:
 
     def show(self, rows: list[Row]) -> dict[str, Record]:
         """The records of these rows."""
-        for task_id, status, data in rows:
-            if status not in READY_STATES:
-                if len(self._seen) >= self._limit:
-                    self._seen.clear()
-                self._seen[task_id] = data
-            elif self._seen:
-                self._seen.pop(task_id, None)
+        for row in rows:
+            self.note(*row)
         return {task_id: wire.decode(data) for task_id, _, data in rows}
+
+    def note(self, task_id: str, status: str, data: bytes) -> None:
+        """Somebody sees this now."""
+        if status not in READY_STATES:
+            if len(self._seen) >= self._limit:
+                self._seen.clear()
+            self._seen[task_id] = data
+        elif self._seen:
+            self._seen.pop(task_id, None)
 
     def is_new(self, row: Row) -> bool:
         """Whether nobody saw it yet, or it is a task's end: that is never kept here, and no wait goes on beyond it."""

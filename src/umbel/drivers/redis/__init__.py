@@ -1,7 +1,7 @@
 """Redis: where the server is, connections that pipeline, and its errors in plain words. Knows nobody's keys."""
 
 from umbel.drivers.redis.aio import Connection, connect
-from umbel.drivers.redis.blocking import Pool, SyncConnection
+from umbel.drivers.redis.blocking import Pool, SyncConnection, is_push
 from umbel.drivers.redis.blocking import connect as sync_connect
 from umbel.drivers.redis.handshake import Command, Greeting
 from umbel.drivers.redis.place import Place, parse
@@ -29,6 +29,7 @@ __all__ = [
     "explained",
     "is_elsewhere",
     "is_error",
+    "is_push",
     "parse",
     "sync_connect",
     "unreachable",

@@ -51,6 +51,8 @@ class Connection(asyncio.Protocol):
         self.closed: BaseException | None = None
         self.on_push: Callable[[list[Any]], None] | None = None
         """Given every push, if it is set: what a subscription brings."""
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when the connection ends."""
         self._reader = hiredis.Reader()
         self._waiters: deque[Waiter] = deque()
         self._transport: asyncio.Transport | None = None
@@ -76,7 +78,7 @@ class Connection(asyncio.Protocol):
             raise CutOff(f"Redis at {self.place} did not answer within {timeout:g} s") from exc
 
     def tell(self, sent: Sequence[Command]) -> None:
-        """Send commands that the server answers by pushes alone: SUBSCRIBE and its like. Raises ``OperationalError``."""
+        """Send commands that are answered by pushes alone (SUBSCRIBE and its like). Raises ``OperationalError``."""
         if self.closed is not None or self._transport is None:
             raise unreachable(self.closed or ConnectionError("not connected"), self.place)
         self._transport.write(b"".join(map(_pack, sent)))
@@ -123,6 +125,8 @@ class Connection(asyncio.Protocol):
     def _end(self, error: BaseException) -> None:
         if self.closed is None:
             self.closed = error
+            if self.on_end is not None:
+                self.on_end()
         self.pushed.set()
         while self._waiters:
             waiter = self._waiters.popleft()

@@ -190,6 +190,11 @@ def find_master(place: Place, timeout: float) -> tuple[str, int]:
     raise last
 
 
+def is_push(reply: Any) -> bool:
+    """Whether the server said this by itself (RESP3), and not as an answer."""
+    return isinstance(reply, _Push)
+
+
 class Pool:
     """Idle connections to one place. A forked child starts with none, and leaves its parent's alone."""
 

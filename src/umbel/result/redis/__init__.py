@@ -1,0 +1,240 @@
+"""Results in Redis as Celery keeps them: keys, JSON, channels, times to live. SUCCESS is never overwritten.
+
+A result is ``celery-task-meta-<id>``, published on the channel of the same name. The server lets results expire.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any
+
+from umbel.core.errors import BackendGetMetaError, BackendStoreError, DecodeError, OperationalError
+from umbel.core.record import Record
+from umbel.drivers.redis import Command, Place, Pool, explained, is_elsewhere, is_error, parse
+from umbel.drivers.redis.loops import PerLoop
+from umbel.result.redis.line import Line
+from umbel.result.redis.patience import pauses
+from umbel.result.redis.shared_line import SharedLine
+from umbel.result.shown import Shown
+from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire import records as wire
+
+_STORE = resources.files(__name__).joinpath("store.lua").read_text()
+_STORE_SHA = hashlib.sha1(_STORE.encode()).hexdigest()
+_KEY = "celery-task-meta-"
+_AT_ONCE = 1000
+"""Keys asked for by one command."""
+_TIMEOUT = 30.0
+"""Seconds that the server may take for an answer, unless the option ``socket_timeout`` says otherwise."""
+
+Op = tuple[str, int, str, int, bytes]
+"""``("result", database, key, seconds to live or 0 for ever, record)``: a write for the broker's own atomic step."""
+
+
+class RedisStore:
+    """See ``result.base.Store``. Options: ``global_keyprefix``, ``retry_policy``, and the driver's."""
+
+    def __init__(
+        self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.place, chosen = parse(url, options)
+        self.url = url
+        self.expires = expires
+        self.clock = clock
+        self.prefix = _separated(str(chosen.get("global_keyprefix") or "")) + _KEY
+        self.shown = Shown()
+        self._ttl = 0 if expires is None else max(1, int(expires))
+        policy = chosen.get("retry_policy")
+        timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
+        self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
+        self._sync = RedisSyncStore(self, timeout, policy)
+
+    @property
+    def sync(self) -> "RedisSyncStore":
+        """As the port says."""
+        return self._sync
+
+    def compile(self, record: Record) -> Op:
+        """As the port says. The record lives ``expires`` seconds from now."""
+        return ("result", self.place.db, self.prefix + record.task_id, self._ttl, wire.encode(record))
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """As the port says."""
+        sent = self.writes(records)
+        with _storing(records):
+            line = await self._lines.get()
+            replies = await line.call(sent, patient=False)
+            if unknown := without_script(sent, replies):
+                replies += await line.call(unknown, patient=False)
+            refuse_errors(replies, self.place)
+
+    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """As the port says."""
+        if not ids:
+            return {}
+        with _reading(ids):
+            line = await self._lines.get()
+            return self.found(ids, await line.call(self.reads(ids)))
+
+    async def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """As the port says."""
+        line = await self._lines.get()
+        await line.wait(self.names(ids), self.is_news, timeout)
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """As the port says."""
+        if ids:
+            with _storing(()):
+                line = await self._lines.get()
+                refuse_errors(await line.call([("DEL", *self.names(ids))]), self.place)
+
+    async def prune(self, limit: int = 1000) -> int:
+        """As the port says: nothing is left to do, the server lets results expire."""
+        return 0
+
+    async def close(self) -> None:
+        """Close the connection of this event loop."""
+        await self._lines.close()
+
+    # Between ids and commands -----------------------------------------------------------------------------------------
+
+    def names(self, ids: Sequence[str]) -> list[bytes]:
+        """The keys, which are the channels too."""
+        return [f"{self.prefix}{task_id}".encode() for task_id in dict.fromkeys(ids)]
+
+    def writes(self, records: Sequence[Record]) -> list[Command]:
+        """The commands that store records, in order."""
+        return [("EVALSHA", _STORE_SHA, 1, key, ttl, data) for _, _, key, ttl, data in map(self.compile, records)]
+
+    def reads(self, ids: Sequence[str]) -> list[Command]:
+        """The commands that read results."""
+        names = self.names(ids)
+        return [("MGET", *names[at : at + _AT_ONCE]) for at in range(0, len(names), _AT_ONCE)]
+
+    def found(self, ids: Sequence[str], replies: Sequence[Any]) -> dict[str, Record]:
+        """The records in the replies to ``reads``. Raises ``OperationalError``."""
+        refuse_errors(replies, self.place)
+        records = {}
+        found = (data for reply in replies for data in reply)
+        for task_id, data in zip(dict.fromkeys(ids), found, strict=True):
+            if data is None:
+                continue
+            try:
+                record = wire.decode(data)
+            except DecodeError as exc:
+                key = self.prefix + task_id
+                raise BackendGetMetaError(f"what Redis at {self.place} holds as {key} is no result: {exc}") from exc
+            if not record.task_id:
+                record.task_id = task_id
+            self.shown.note(task_id, record.status, data)
+            records[task_id] = record
+        return records
+
+    def is_news(self, names: Sequence[bytes], found: Sequence[Any]) -> bool:
+        """Whether one of these records was not read yet in this form."""
+        start = len(self.prefix.encode())
+        return any(
+            data is not None and self.shown.is_new((name[start:].decode(), "", data))
+            for name, data in zip(names, found, strict=True)
+        )
+
+
+class RedisSyncStore:
+    """See ``result.base.SyncStore``."""
+
+    def __init__(self, store: RedisStore, timeout: float, policy: Mapping[str, Any] | None) -> None:
+        self._store = store
+        self._timeout = timeout
+        self._policy = policy
+        self._pool = Pool(store.place, store.clock)
+        self._line = SharedLine(store.place, store.clock)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """As the port says."""
+        sent = self._store.writes(records)
+        with _storing(records):
+            replies = self._call(sent)
+            if unknown := without_script(sent, replies):
+                replies += self._call(unknown)
+            refuse_errors(replies, self._store.place)
+
+    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """As the port says."""
+        if not ids:
+            return {}
+        with _reading(ids):
+            return self._store.found(ids, self._call(self._store.reads(ids)))
+
+    def wait(self, ids: Sequence[str], timeout: float) -> None:
+        """As the port says."""
+        self._line.wait(self._store.names(ids), self._store.is_news, timeout)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """As the port says."""
+        if ids:
+            with _storing(()):
+                refuse_errors(self._call([("DEL", *self._store.names(ids))]), self._store.place)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._pool.close()
+        self._line.close()
+
+    def _call(self, sent: Sequence[Command]) -> list[Any]:
+        for pause in pauses(self._policy):
+            try:
+                return self._try(sent)
+            except OperationalError:
+                self._store.clock.pause(pause)
+        return self._try(sent)
+
+    def _try(self, sent: Sequence[Command]) -> list[Any]:
+        with self._pool.connection() as connection:
+            replies = connection.call(sent, self._timeout)
+            if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
+                connection.close()
+                raise explained(replies[0], self._store.place)
+            return replies
+
+
+def without_script(sent: Sequence[Command], replies: Sequence[Any]) -> list[Command]:
+    """What must be sent again with the script itself, because the server did not know it."""
+    return [
+        ("EVAL", _STORE, *command[2:])
+        for command, reply in zip(sent, replies, strict=True)
+        if _is_without_script(reply)
+    ]
+
+
+def refuse_errors(replies: Sequence[Any], place: Place) -> None:
+    """Raise ``OperationalError`` if one of the replies is an error (other than what ``without_script`` sees to)."""
+    for reply in replies:
+        if is_error(reply) and not _is_without_script(reply):
+            raise explained(reply, place)
+
+
+def _is_without_script(reply: Any) -> bool:
+    return is_error(reply) and str(reply).startswith("NOSCRIPT")
+
+
+def _separated(prefix: str) -> str:
+    """Celery puts a ``_`` behind a prefix of results that has no separator of its own at its end."""
+    return f"{prefix}_" if prefix and prefix[-1] not in ":_-." else prefix
+
+
+@contextmanager
+def _storing(records: Sequence[Record]) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        one = records[0] if len(records) == 1 else Record("")
+        raise BackendStoreError(str(exc), state=one.status, task_id=one.task_id) from exc
+
+
+@contextmanager
+def _reading(ids: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise BackendGetMetaError(str(exc), task_id=ids[0] if len(ids) == 1 else "") from exc

@@ -1,0 +1,100 @@
+"""The connection of one event loop to the result store: commands and subscriptions share it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from umbel.core.errors import OperationalError
+from umbel.drivers.redis import Command, Connection, Place, connect, explained, is_elsewhere, is_error
+from umbel.result.redis.channels import Channels, Look
+from umbel.result.redis.patience import pauses
+from umbel.runtime.clock import Clock
+
+
+class Line:
+    """Belongs to one event loop. Connects when first used, and again after every loss."""
+
+    def __init__(self, place: Place, clock: Clock, timeout: float, policy: Mapping[str, Any] | None) -> None:
+        self.channels = Channels()
+        self._place = place
+        self._clock = clock
+        self._timeout = timeout
+        self._policy = policy
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def call(self, sent: Sequence[Command], *, patient: bool = True) -> list[Any]:
+        """The replies; error replies are among them. Repeats what was cut off: everything here may be repeated.
+
+        Raises ``OperationalError`` at the end of its patience; if not ``patient``, after a second attempt.
+        """
+        policy = self._policy if patient else {"max_retries": 1}
+        for pause in pauses(policy):
+            try:
+                return await self._try(sent)
+            except OperationalError:
+                await self._clock.sleep(pause)
+        return await self._try(sent)
+
+    async def _try(self, sent: Sequence[Command]) -> list[Any]:
+        connection = await self.connection()
+        replies = await connection.call(sent, self._timeout)
+        if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
+            connection.abort()
+            raise explained(replies[0], self._place)
+        return replies
+
+    async def connection(self) -> Connection:
+        """The connection, open. Raises ``OperationalError``."""
+        found = self._connection
+        if found is not None and found.closed is None:
+            return found
+        async with self._lock:
+            if self._connection is None or self._connection.closed is not None:
+                self._connection = await connect(self._place)
+                self._connection.on_push = self.channels.heard
+                self._connection.on_end = self.channels.lost
+            return self._connection
+
+    def end(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    async def wait(self, names: Sequence[bytes], look: Look, timeout: float) -> None:
+        """Return when something may have changed since the last read, or after ``timeout`` seconds."""
+        end = self._clock.monotonic() + timeout
+        waiter = _Waiter()
+        coming_back = False
+        try:
+            async with asyncio.timeout(timeout):
+                await self._hear(names, look, waiter)
+        except TimeoutError:
+            coming_back = True
+        except OperationalError:  # the read that follows says what is wrong, if it still is
+            await self._clock.sleep(min(0.5, max(0.0, end - self._clock.monotonic())))
+        finally:
+            over = self.channels.leave(names, waiter, self._clock.monotonic(), coming_back=coming_back)
+            if over and self._connection is not None and self._connection.closed is None:
+                self._connection.tell([("UNSUBSCRIBE", *over)])
+
+    async def _hear(self, names: Sequence[bytes], look: Look, waiter: "_Waiter") -> None:
+        connection = await self.connection()
+        fresh = self.channels.enter(names, waiter)
+        if fresh:  # first the subscription, then the look: what is written in between is not missed
+            connection.tell([("SUBSCRIBE", *fresh)])
+            (found,) = await connection.call([("MGET", *fresh)], self._timeout)
+            if is_error(found) or look(fresh, found):
+                return
+        if not self.channels.has_news(names, look):
+            await waiter.event.wait()
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def wake(self) -> None:
+        self.event.set()

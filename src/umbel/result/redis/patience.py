@@ -1,0 +1,18 @@
+"""How long a reader or writer of results bears with a server that cannot be reached. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_DEFAULT: Mapping[str, float] = {"max_retries": 8, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 1.0}
+"""About four seconds. (Celery's own default is about twenty; its option ``retry_policy`` is read.)"""
+
+
+def pauses(policy: Mapping[str, Any] | None) -> Iterator[float]:
+    """Seconds before each further attempt; the end of them is the end of patience. ``max_retries`` None: no end."""
+    chosen = {**_DEFAULT, **(policy or {})}
+    left = chosen["max_retries"]
+    pause = float(chosen["interval_start"])
+    while left is None or left > 0:
+        yield pause
+        pause = min(pause + float(chosen["interval_step"]), float(chosen["interval_max"]))
+        left = None if left is None else left - 1

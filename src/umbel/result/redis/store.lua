@@ -1,0 +1,13 @@
+-- Stores one result and tells who waits, unless the task is SUCCESS already.
+-- KEYS[1] the result's key, which is its channel too; ARGV: seconds to live (0: for ever), the record as JSON.
+-- Both Celery and Umbel write the state first; what Celery 5.7 compressed cannot be seen into, and counts as no SUCCESS.
+if string.find(redis.call('GETRANGE', KEYS[1], 0, 30), '^{"status": ?"SUCCESS"') then
+    return 0
+end
+if ARGV[1] == '0' then
+    redis.call('SET', KEYS[1], ARGV[2])
+else
+    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1])
+end
+redis.call('PUBLISH', KEYS[1], ARGV[2])
+return 1
