@@ -3,11 +3,13 @@
 import asyncio
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.sites import SqliteSite
+from umbel.broker import lookup as brokers
 from umbel.broker.lookup import open_broker
 from umbel.broker.sqlite import SqliteBroker
 from umbel.broker.sqlite.tables import SQL
@@ -15,6 +17,7 @@ from umbel.core.delivery import Ack, Bury, Keep, Settled, Settlement, Want
 from umbel.core.errors import ImproperlyConfigured, UmbelWarning
 from umbel.core.record import Record
 from umbel.drivers.sqlite import Insert, Write, network_type, trouble
+from umbel.result import lookup as stores
 from umbel.result.lookup import open_store
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
@@ -49,18 +52,39 @@ def test_an_unknown_synchronous_is_refused() -> None:
         open_broker("sqlite:///x.db", options={"synchronous": "SOMETIMES"})
 
 
-@pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "amqp", "pyamqp", "sqs", "postgresql"])
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "memory://x"])
+def test_an_option_that_an_adapter_has_not_costs_a_warning(url: str) -> None:
+    with pytest.warns(
+        UmbelWarning, match=r"has no option 'dead_limits', it is not used; options: dead_expires, dead_l"
+    ):
+        open_broker(url, options={"dead_limits": 5})
+    with pytest.warns(UmbelWarning, match="has no option 'visibility_timeout', it is not used"):
+        open_store(url, expires=None, options={"visibility_timeout": 5})
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "memory://x"])
+def test_an_option_that_is_no_number_is_refused(url: str) -> None:
+    for value in ("many", -1, None, "nan"):
+        with pytest.raises(ImproperlyConfigured, match=r"option dead_limit=.* of .* must be a number, 0 or more"):
+            open_broker(url, options={"dead_limit": value})
+
+
+def built(schemes: Iterable[str]) -> str:
+    return ", ".join(f"{scheme}://" for scheme in schemes)
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "pyamqp", "sqs", "postgresql"])
 def test_a_broker_that_is_not_built_yet_says_what_is(scheme: str) -> None:
     with pytest.raises(ImproperlyConfigured) as error:
         open_broker(f"{scheme}://localhost")
-    assert str(error.value) == f"brokers at {scheme}:// are not built yet; built are sqlite://, memory://"
+    assert str(error.value) == f"brokers at {scheme}:// are not built yet; built are {built(brokers.BUILT)}"
 
 
-@pytest.mark.parametrize("scheme", ["redis", "db+postgresql", "rpc", "mongodb"])
+@pytest.mark.parametrize("scheme", ["db+postgresql", "rpc", "mongodb"])
 def test_a_store_that_is_not_built_yet_says_what_is(scheme: str) -> None:
     with pytest.raises(ImproperlyConfigured) as error:
         open_store(f"{scheme}://localhost", expires=None)
-    assert str(error.value) == f"results at {scheme}:// are not built yet; built are sqlite://, memory://"
+    assert str(error.value) == f"results at {scheme}:// are not built yet; built are {built(stores.BUILT)}"
 
 
 def test_nonsense_is_told_from_what_is_planned() -> None:

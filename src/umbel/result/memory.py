@@ -7,6 +7,7 @@ from typing import Any
 from umbel.core.record import Record
 from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Space, Write, space
+from umbel.drivers.options import Options
 from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
@@ -21,6 +22,7 @@ class MemoryStore:
     def __init__(
         self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
     ) -> None:
+        Options(url, options or {}, ())
         self.url = url
         self.expires = expires
         self.space: Space = space(url)

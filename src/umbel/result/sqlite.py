@@ -9,6 +9,7 @@ import msgspec
 
 from umbel.core.errors import BackendGetMetaError, BackendStoreError, OperationalError
 from umbel.core.record import Record
+from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
 from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
@@ -54,10 +55,10 @@ class SqliteStore:
         self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
     ) -> None:
         path, given = parse_url(url)
-        chosen: dict[str, Any] = {**given, **(options or {})}
+        chosen = Options(url, {**given, **(options or {})}, OPTIONS)
         self.url = url
         self.expires = expires
-        self.database = Database(path, PART, clock=clock, synchronous=str(chosen.get("synchronous", "NORMAL")))
+        self.database = Database(path, PART, clock=clock, synchronous=chosen.text("synchronous", "NORMAL"))
         self.shown = Shown()
         self._sync = SqliteSyncStore(self)
 

@@ -9,6 +9,7 @@ from umbel.broker.memory.keeper import MemoryKeeper, survey
 from umbel.broker.memory.state import State, entry_of
 from umbel.core.delivery import ACCEPTED, ConsumerId, Depth, Outgoing, Receipt, Refused
 from umbel.drivers.memory import space
+from umbel.drivers.options import Options
 from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
@@ -30,13 +31,13 @@ class MemoryBroker:
     features = FEATURES
 
     def __init__(self, url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None) -> None:
-        chosen = options or {}
+        chosen = Options(url, options or {}, OPTIONS)
         self.url = url
         self.space = space(url)
         self._state = self.space.part("broker", State)
         self._clock = clock
-        self._dead_expires = float(chosen.get("dead_expires", 7 * 86400.0))
-        self._dead_limit = int(chosen.get("dead_limit", 10_000))
+        self._dead_expires = chosen.number("dead_expires", 7 * 86400)
+        self._dead_limit = int(chosen.number("dead_limit", 10_000))
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Receipt]:
         """Put messages into their queues."""

@@ -10,6 +10,7 @@ from umbel.broker.sqlite.liveness import Locks
 from umbel.broker.sqlite.producer import SqliteProducer, SqliteSyncProducer
 from umbel.broker.sqlite.tables import PART
 from umbel.core.delivery import ConsumerId
+from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, parse_url
 from umbel.runtime.clock import SYSTEM, Clock
 
@@ -35,12 +36,12 @@ class SqliteBroker:
 
     def __init__(self, url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None) -> None:
         path, given = parse_url(url)
-        chosen: dict[str, Any] = {**given, **(options or {})}
+        chosen = Options(url, {**given, **(options or {})}, OPTIONS)
         self.url = url
-        self.database = Database(path, PART, clock=clock, synchronous=str(chosen.get("synchronous", "NORMAL")))
+        self.database = Database(path, PART, clock=clock, synchronous=chosen.text("synchronous", "NORMAL"))
         self._locks = Locks(self.database.path.with_name(self.database.path.name + ".locks"))
-        self._dead_expires = float(chosen.get("dead_expires", 7 * 86400.0))
-        self._dead_limit = int(chosen.get("dead_limit", 10_000))
+        self._dead_expires = chosen.number("dead_expires", 7 * 86400)
+        self._dead_limit = int(chosen.number("dead_limit", 10_000))
 
     def producer(self) -> SqliteProducer:
         """As the port says."""
