@@ -31,7 +31,7 @@ class _OnRedis:
         raise NotImplementedError
 
 
-class TestRedis(_OnRedis, StoreSuite):  # type: ignore[misc]  its site has no broker
+class TestRedis(_OnRedis, StoreSuite):
     def make_site(self, folder: Path) -> Any:
         return RedisSite(self.url, ServerTime(self.client))
 
@@ -47,12 +47,12 @@ class TestRedis(_OnRedis, StoreSuite):  # type: ignore[misc]  its site has no br
         assert await self.read("young") == record("young")
 
 
-class TestRedisWakes(_OnRedis, StoreWaitSuite):  # type: ignore[misc]
+class TestRedisWakes(_OnRedis, StoreWaitSuite):
     def make_site(self, folder: Path) -> Any:
         return RedisSite(self.url, SYSTEM)
 
 
-class TestRedisWithPrefix(_OnRedis, StoreSuite):  # type: ignore[misc]
+class TestRedisWithPrefix(_OnRedis, StoreSuite):
     test_pruning_deletes_what_has_expired_and_no_more_than_asked = None  # type: ignore[assignment]
 
     def make_site(self, folder: Path) -> Any:

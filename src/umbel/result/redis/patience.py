@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _DEFAULT: Mapping[str, float] = {"max_retries": 8, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 1.0}
-"""About four seconds. (Celery's own default is about twenty; its option ``retry_policy`` is read.)"""
+"""Five seconds in all. (Celery's own default is about twenty; its option ``retry_policy`` is read.)"""
 
 
 def pauses(policy: Mapping[str, Any] | None) -> Iterator[float]:
