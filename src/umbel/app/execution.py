@@ -382,9 +382,14 @@ def one_line(error: BaseException) -> str:
 def _text(error: object) -> str:
     """``str``, of an object whose own code may fail."""
     try:
-        return str(error)
+        return _printable(str(error))
     except BaseException:  # noqa: BLE001  user code
         return f"<{type(error).__qualname__} whose str fails>"
+
+
+def _printable(text: str) -> str:
+    """Without lone surrogates, which no database and no log takes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
@@ -392,7 +397,7 @@ def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
     while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
         tb = tb.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, tb))
+        return _printable("".join(traceback.format_exception(type(error), error, tb)))
     except BaseException:  # noqa: BLE001  user code: __str__ may raise what no Exception is
         return f"{one_line(error)}\n"
 

@@ -109,17 +109,16 @@ class Lane:
         self._board.start(
             0, ticket.generation, ticket.serial, started, soft, hard, traits.board_name, headers.id.encode()
         )
-        try:
-            if not self._board.recalled():
-                hand.since = started
-                self._settle_run(traits, message, delivery, soft)
-                self.ahead.ran(name, self.clock.monotonic() - started)
-            else:
-                hand.unstarted.appendleft(held)
-        finally:
-            self._board.end(0)
-            hand.since = 0.0
-            hand.running = None
+        if self._board.recalled():
+            hand.unstarted.appendleft(held)
+        else:
+            hand.since = started
+            self._settle_run(traits, message, delivery, soft)
+            self.ahead.ran(name, self.clock.monotonic() - started)
+        # What raises up to here ends the process, and the board then still says what it ran: that counts as a loss.
+        self._board.end(0)
+        hand.since = 0.0
+        hand.running = None
 
     def _settle_run(self, traits: Traits, message: Message, delivery: Delivery, soft: float) -> None:
         try:

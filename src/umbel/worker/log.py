@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 from umbel.app import signals
 
@@ -31,6 +32,17 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Standard error, which a task may have closed: then there are no lines, and no error in whoever wrote one."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """As the base class, if it can."""
+        try:
+            super().handleError(record)
+        except Exception:  # noqa: BLE001  there is nowhere left to say it
+            pass
+
+
 def set_up(level: str, log_format: str) -> None:
     """Send the root logger's records to standard error, from ``level`` on, in ``text`` or ``json``.
 
@@ -41,7 +53,7 @@ def set_up(level: str, log_format: str) -> None:
     if signals.setup_logging.receivers:
         signals.setup_logging.send(sender=None, **told)
         return
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]

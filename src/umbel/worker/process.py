@@ -126,7 +126,13 @@ def _listen(process: Process, line: socket.socket) -> None:
             process.io.stop()
 
 
+_heedless = 0
+"""The process that does not heed signals."""
+
+
 def _signals() -> None:
+    global _heedless
+    _heedless = os.getpid()
     os.setpgid(0, 0)
     for number in UNHEEDED:
         # Not SIG_IGN, which every program that a task starts would inherit and could then not be terminated.
@@ -136,7 +142,10 @@ def _signals() -> None:
 
 
 def _unheeded(number: int, frame: FrameType | None) -> None:
-    pass
+    """A child that has just been forked, and has this handler still, heeds it."""
+    if os.getpid() != _heedless:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _no_input() -> None:
