@@ -45,6 +45,8 @@ class Features(msgspec.Struct, frozen=True):
     largest_message: int | None = None
     front_release: bool = True
     atomic_publish: bool = True
+    urgent_first: Literal["higher", "lower"] = "higher"
+    priority_steps: tuple[int, ...] = tuple(range(10))
 
 
 class Producer(Protocol):
