@@ -11,10 +11,15 @@ from umbel.runtime.clock import SYSTEM, Clock
 BUILT = {
     "sqlite": "umbel.broker.sqlite:SqliteBroker",
     "memory": "umbel.broker.memory:MemoryBroker",
+    "redis": "umbel.broker.redis:RedisBroker",
+    "rediss": "umbel.broker.redis:RedisBroker",
+    "redis+socket": "umbel.broker.redis:RedisBroker",
+    "unix": "umbel.broker.redis:RedisBroker",
+    "sentinel": "umbel.broker.redis:RedisBroker",
 }
 
 PLANNED = frozenset(
-    {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "librabbitmq", "postgresql", "postgres"}
+    {"amqp", "amqps", "pyamqp", "librabbitmq", "postgresql", "postgres"}
     | {
         "sqs",
         "azureservicebus",

@@ -1,1 +1,102 @@
-"""The broker on Redis, in Celery's own layout where Celery reads or writes too. In the making."""
+"""The broker on Redis, in Celery's layout where Celery reads or writes too; all moves are the scripts in ``lua``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from umbel.broker.base import Consumer, Features
+from umbel.broker.redis.consumer import RedisConsumer
+from umbel.broker.redis.counting import Survey
+from umbel.broker.redis.keeper import RedisKeeper
+from umbel.broker.redis.layout import Layout
+from umbel.broker.redis.producer import RedisProducer, RedisSyncProducer
+from umbel.broker.redis.restoring import Restorer
+from umbel.core.delivery import ConsumerId
+from umbel.core.errors import OperationalError
+from umbel.drivers.redis import Place, is_error, parse, sync_connect
+from umbel.runtime.clock import SYSTEM, Clock
+
+FEATURES = Features(
+    name="redis",
+    guarantees=frozenset(f"G{number}" for number in range(1, 13)),
+    liveness="clock",
+    reach="network",
+    largest_message=512 * 1024 * 1024,
+    urgent_first="lower",
+    priority_steps=(0, 3, 6, 9),
+)
+
+
+class RedisBroker:
+    """See ``broker.base.Broker``.
+
+    Options: those of Celery's ``broker_transport_options`` for Redis that apply (``global_keyprefix``, ``sep``,
+    ``priority_steps``, ``queue_order_strategy``, ``visibility_timeout``, ``unacked_key``, ``unacked_index_key``,
+    ``socket_connect_timeout``, ``client_name``, ``master_name``, ``sentinel_kwargs``, ``ssl``), ``dead_expires``
+    (seconds a dead letter lives, 7 days) and ``dead_limit`` (how many are kept, 10,000).
+    """
+
+    def __init__(self, url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None) -> None:
+        self.url = url
+        self.place, chosen = parse(url, options)
+        self.layout = Layout(chosen)
+        self.features = Features(**{**_as_dict(FEATURES), "priority_steps": self.layout.steps})
+        self._clock = clock
+        self._dead_expires = float(chosen.get("dead_expires", 7 * 86400.0))
+        self._dead_limit = int(chosen.get("dead_limit", 10_000))
+        self._restorer = Restorer(self.layout, chosen)
+        self._survey = Survey(self.place, self.layout, self._dead_expires)
+        self._shared: dict[int, bool] = {}
+
+    def producer(self) -> RedisProducer:
+        """As the port says."""
+        return RedisProducer(self.place, self.layout, self._clock)
+
+    def sync_producer(self) -> RedisSyncProducer:
+        """As the port says."""
+        return RedisSyncProducer(self.place, self.layout, self._clock, self._survey)
+
+    def consumer(self, id: ConsumerId, *, node: str, queues: Sequence[str]) -> RedisConsumer:
+        """As the port says."""
+        return RedisConsumer(
+            self.place, self.layout, self._clock, id, node=node, queues=queues, dead_expires=self._dead_expires
+        )
+
+    def keeper(self, consumer: Consumer) -> RedisKeeper:
+        """As the port says. ``consumer`` is one of this adapter."""
+        if not isinstance(consumer, RedisConsumer):
+            raise TypeError(f"a keeper adopts under tickets of a RedisConsumer, not of {consumer!r}")
+        return RedisKeeper(
+            consumer, self._survey, self._restorer, dead_expires=self._dead_expires, dead_limit=self._dead_limit
+        )
+
+    def shares_server(self, store: Any) -> bool:
+        """Whether ``store`` is on the same server, in a database that a script may select."""
+        other = getattr(store, "place", None)
+        if not isinstance(other, Place) or other.server != self.place.server:
+            return False
+        if other.db == self.place.db:
+            return True
+        if other.db not in self._shared:
+            self._shared[other.db] = self._may_select(other.db)
+        return self._shared[other.db]
+
+    def _may_select(self, db: int) -> bool:
+        """Ask: an ACL, a cluster or a proxy may refuse. Who cannot be asked now counts as one that refuses."""
+        try:
+            connection = sync_connect(self.place)
+        except OperationalError:
+            return False
+        try:
+            (reply,) = connection.call([("EVAL", f"return redis.call('SELECT', {db})", "0")], 5.0)
+        except OperationalError:
+            return False
+        finally:
+            connection.close()
+        return not is_error(reply)
+
+    def close(self) -> None:
+        """Nothing is held: connections belong to the parts."""
+
+
+def _as_dict(features: Features) -> dict[str, Any]:
+    return {name: getattr(features, name) for name in features.__struct_fields__}

@@ -41,6 +41,8 @@ class SyncConnection:
         self.sock = sock
         self.greeting = Greeting((0,))
         self.pushes: list[Any] = []
+        self.known: set[str] = set()
+        """For whoever uses the connection: what it has told the server, and need not tell again."""
         self._reader = hiredis.Reader()
         self._clock = clock
 

@@ -35,7 +35,7 @@ class CutOff(OperationalError):
     """The connection ended after something had been sent: it is not known whether the server did it."""
 
 
-def explained(error: Exception, place: Any) -> OperationalError:
+def explained(error: object, place: Any) -> OperationalError:
     """An error reply as one sentence. ``WRONGTYPE`` becomes ``BadOperation``."""
     text = str(error)
     code = text.partition(" ")[0].lstrip("-")

@@ -1,0 +1,175 @@
+"""Looks after what lapsed consumers on Redis held, and after all that expires; the operator's window into it."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from umbel.broker.redis.channel import Call, Channel
+from umbel.broker.redis.consumer import RedisConsumer
+from umbel.broker.redis.counting import Survey
+from umbel.broker.redis.elements import LINE_FEED, TAB
+from umbel.broker.redis.restoring import Restorer
+from umbel.broker.redis.settling import Described
+from umbel.core import errors
+from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
+from umbel.wire import kombu
+
+_decode_history = msgspec.json.Decoder(tuple[Loss, ...]).decode
+_decode_described = msgspec.json.Decoder(Described).decode
+
+
+class RedisKeeper:
+    """See ``broker.base.Admin`` and ``RenewFor``. Dead letters live ``dead_expires`` s, and ``dead_limit`` of them."""
+
+    def __init__(
+        self, consumer: RedisConsumer, survey: Survey, restorer: Restorer, *, dead_expires: float, dead_limit: int
+    ) -> None:
+        channel = consumer.channel
+        self._consumer = consumer
+        self._survey = survey
+        self._restorer = restorer
+        self._own = Channel(channel.place, channel.layout, channel.clock)
+        self._dead_expires = dead_expires
+        self._dead_limit = dead_limit
+
+    # Keeper -----------------------------------------------------------------------------------------------------------
+
+    async def adopt(self, dead: ConsumerId | None, limit: int) -> list[Adopted]:
+        """As the port says."""
+        self._consumer.new_serials(0)
+        if dead is not None:
+            return await self._adopt_from(dead, limit, named=True)
+        adopted: list[Adopted] = []
+        for id in await self._run("lapsed", self._consumer.id, self._consumer.lease):
+            if limit - len(adopted) > 0:
+                adopted += await self._adopt_from(ConsumerId(id.decode()), limit - len(adopted), named=False)
+        return adopted
+
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+        """As the port says."""
+        kept = [f"{ticket.generation}:{ticket.serial}" for ticket in keep if ticket.consumer == consumer]
+        return int(await self._run("recall", consumer, last, *kept))
+
+    async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+        """As the port says. A delayed message that became due counts as delayed until somebody claims."""
+        channel = self._channel
+        return await self._survey.arun(lambda sent: channel.replies(*sent), queues)
+
+    async def purge(self, queue: str) -> int:
+        """As the port says. What is delayed goes a bounded batch at a time, so that others get their turn."""
+        lists = self._channel.layout.lists([queue])
+        total, cursor = 0, b""
+        while cursor != b"0":
+            count, cursor = await self._run("purge", cursor, *lists)
+            total += count
+        return total
+
+    async def prune(self) -> int:
+        """As the port says. Also gives back what Celery workers that are gone had taken (kombu's restore sweep)."""
+        deleted = int(await self._run("prune", self._dead_expires, self._dead_limit))
+        await self._restorer.sweep(self._channel)
+        return deleted
+
+    async def close(self) -> None:
+        """As the port says."""
+        self._own.close()
+
+    # RenewFor ---------------------------------------------------------------------------------------------------------
+
+    async def enroll(self, consumer: ConsumerId, *, lease: float, width: int) -> None:
+        """As the port says."""
+        await self._run("enroll", consumer, lease, width)
+
+    async def renew_for(self, consumers: Iterable[ConsumerId], *, lease: float) -> frozenset[ConsumerId]:
+        """As the port says."""
+        unknown = await self._run("stand_in", lease, *consumers)
+        return frozenset(ConsumerId(id.decode()) for id in unknown)
+
+    # Limits -----------------------------------------------------------------------------------------------------------
+
+    async def slots(self, name: str, interval: float, count: int) -> list[float]:
+        """As the port says."""
+        first = float(await self._run("limit", name, repr(float(interval)), count))
+        return [first + index * interval for index in range(count)]
+
+    # Revocations ------------------------------------------------------------------------------------------------------
+
+    async def revoke(self, marks: Sequence[Revocation], *, expires: float) -> int:
+        """As the port says."""
+        flat = [text for mark in marks for text in (mark.task_id, mark.terminate or "")]
+        return int(await self._run("revoke", math.ceil(expires), *flat))
+
+    async def revoked(self) -> tuple[int, dict[str, Revocation]]:
+        """As the port says."""
+        version, *flat = await self._run("revoked")
+        names = [text.decode() for text in flat]
+        marks = zip(names[::2], names[1::2], strict=True)
+        return version, {id: Revocation(id, terminate or None) for id, terminate in marks}
+
+    # Dead letters -----------------------------------------------------------------------------------------------------
+
+    async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:
+        """As the port says. What has expired is not shown, pruned or not."""
+        if ids is not None and not ids:
+            return []
+        found = await self._run("dead", self._dead_expires, limit, *(ids or ()))
+        return [self._letter(id.decode(), body) for id, body in zip(found[::2], found[1::2], strict=True)]
+
+    async def revive(self, ids: Sequence[str]) -> int:
+        """As the port says."""
+        return int(await self._run("revive", "1", *ids))
+
+    async def discard(self, ids: Sequence[str]) -> int:
+        """As the port says."""
+        return int(await self._run("revive", "", *ids))
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _channel(self) -> Channel:
+        """The consumer's connection where it has one, which saves the server another."""
+        return self._consumer.channel if self._consumer.is_open else self._own
+
+    async def _run(self, name: str, *args: Any) -> Any:
+        return await self._channel.run(Call(name, *args))
+
+    async def _adopt_from(self, dead: ConsumerId, limit: int, *, named: bool) -> list[Adopted]:
+        if dead == self._consumer.id:
+            return []
+        generation, first = self._consumer.new_serials(limit)
+        args = (dead, "1" if named else "", self._consumer.id, generation, first, limit)
+        answer = await self._run("adopt", *args)
+        if not answer:
+            return []
+        node, pid, width, stopping, before, moved = answer
+        taken = [(first + index, value, bool(begun)) for index, (_, begun, value) in enumerate(moved)]
+        deliveries = await self._consumer.take_over(taken, generation)
+        return [
+            Adopted(
+                delivery,
+                dead,
+                int(field.rpartition(b":")[2]),
+                int(before) + index,
+                int(width or 1),
+                bool(begun),
+                bool(stopping),
+                node.decode(),
+                int(pid) if pid else None,
+            )
+            for index, (delivery, (field, begun, _)) in enumerate(zip(deliveries, moved, strict=True))
+        ]
+
+    def _letter(self, id: str, body: bytes) -> DeadLetter:
+        at, key, history, described, element = body.split(b"\0", 4)
+        about = _decode_described(described)
+        raw = element[1:] if element[:1] and element[0] in (TAB, LINE_FEED) else element
+        queue = self._channel.layout.queue_of(key.decode())
+        letter = DeadLetter(id, queue, about.reason, about.detail, float(at), None, traceback=about.traceback)
+        letter.history = _decode_history(b"[" + history + b"]")
+        try:
+            letter.message = kombu.decode(raw)
+        except errors.Undecodable:
+            letter.raw = raw
+        return letter

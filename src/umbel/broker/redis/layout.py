@@ -1,0 +1,79 @@
+"""Names of keys: kombu's for what Celery reads too, and Umbel's own below ``umbel:``. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from umbel.core.errors import ImproperlyConfigured
+
+SEP = "\x06\x16"
+STEPS = (0, 3, 6, 9)
+
+
+class Layout:
+    """Where things are on one server. ``prefix`` stands before every key."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.prefix = str(options.get("global_keyprefix", ""))
+        self.own = f"{self.prefix}umbel:"
+        self.sep = str(options.get("sep", SEP))
+        self.steps = _steps(options.get("priority_steps", STEPS))
+        self.order = str(options.get("queue_order_strategy", "round_robin"))
+        if self.order not in ("round_robin", "sorted", "priority"):
+            raise ImproperlyConfigured(f"queue_order_strategy is round_robin, sorted or priority, not {self.order!r}")
+        self.unacked = self.prefix + str(options.get("unacked_key", "unacked"))
+        self.unacked_index = self.prefix + str(options.get("unacked_index_key", "unacked_index"))
+        self._suffixes = tuple("" if step == 0 else f"{self.sep}{step}" for step in self.steps)
+        self._by_priority = tuple(
+            self._suffixes[max(index for index, step in enumerate(self.steps) if step <= max(priority, self.steps[0]))]
+            for priority in range(10)
+        )
+
+    def list_for(self, queue: str, priority: int | None) -> str:
+        """The list of a message: that of the largest step which is not above its priority, as kombu has it."""
+        return f"{self.prefix}{queue}{self._by_priority[min(max(priority or 0, 0), 9)]}"
+
+    def lists(self, queues: Iterable[str]) -> list[str]:
+        """All lists of these queues in the order in which they are read: the lowest step of all queues first."""
+        names = tuple(queues)
+        return [f"{self.prefix}{queue}{suffix}" for suffix in self._suffixes for queue in names]
+
+    def queue_of(self, key: str) -> str:
+        """The queue that a list belongs to."""
+        name = key.removeprefix(self.prefix)
+        stem, sep, step = name.rpartition(self.sep)
+        return stem if sep and step.isdecimal() else name
+
+    def ordered(self, wanted: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
+        """Queues as ``queue_order_strategy`` wants them: in turn, by name, or always as they were ``chosen``."""
+        if self.order == "sorted":
+            return sorted(wanted)
+        if self.order == "priority":
+            among = set(wanted)
+            return [queue for queue in chosen if queue in among] or wanted
+        return wanted
+
+    # Kombu's tables of bindings ---------------------------------------------------------------------------------------
+
+    def bindings(self, exchange: str) -> str:
+        """The set that lists what is bound to an exchange."""
+        return f"{self.prefix}_kombu.binding.{exchange}"
+
+    def binding(self, queue: str, routing_key: str | None = None, pattern: str = "") -> str:
+        """A member of such a set."""
+        return self.sep.join((queue if routing_key is None else routing_key, pattern, queue))
+
+
+def group_of(queues: Iterable[str]) -> str:
+    """A short name for a set of queues: who shares it waits together."""
+    return hashlib.sha1("\0".join(sorted(queues)).encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def _steps(value: Any) -> tuple[int, ...]:
+    try:
+        steps = tuple(sorted({int(step) for step in value}))
+    except (TypeError, ValueError) as exc:
+        raise ImproperlyConfigured(f"priority_steps is a list of numbers from 0 to 9, not {value!r}") from exc
+    if not steps:
+        raise ImproperlyConfigured("priority_steps names no step")
+    return steps

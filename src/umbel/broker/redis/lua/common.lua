@@ -1,0 +1,131 @@
+-- What every script begins with: the time, leases, lists and side keys. Names start with P; no envelope is ever decoded.
+-- KEYS[1] is P; ARGV[1] is the time that a test passes, or '' for the server's own.
+local P, call, byte, sub, find = KEYS[1], redis.call, string.byte, string.sub, string.find
+local now_text = ARGV[1]
+if now_text == '' then
+  local time = call('TIME')
+  now_text = time[1] .. '.' .. string.format('%06d', time[2])
+end
+local now = tonumber(now_text)
+local SIDE_TTL = 604800 -- seconds that losses and their like outlive the last thing that happened to a message
+
+-- A lease holds until its end, and only while nobody took over from its consumer.
+local function live(id)
+  local ends = call('ZSCORE', P .. 'consumers', id)
+  return ends and tonumber(ends) > now and call('HEXISTS', P .. 'consumer:' .. id, 'adopted') == 0
+end
+
+-- Every renewal is a beat of the pulse. After a gap of half a lease nobody could renew: then nobody is rescued for one.
+local function beat(lease)
+  local pulse = tonumber(call('GET', P .. 'pulse') or '')
+  local gap = pulse and math.abs(now - pulse) or (call('EXISTS', P .. 'consumers') == 1 and lease or 0)
+  if gap > lease / 2 then
+    call('SET', P .. 'quiet', string.format('%.6f', now + lease), 'EX', math.ceil(lease) + 1)
+  end
+  if not pulse or gap > lease / 20 then call('SET', P .. 'pulse', now_text, 'EX', 86400) end
+end
+
+local function renew(id, lease)
+  beat(lease)
+  call('ZADD', P .. 'consumers', string.format('%.6f', now + lease), id)
+end
+
+local function quiet()
+  local till = call('GET', P .. 'quiet')
+  return till and tonumber(till) > now
+end
+
+-- A claim is recorded as: list NUL element.
+local function split(value)
+  local at = find(value, '\0', 1, true)
+  return sub(value, 1, at - 1), sub(value, at + 1)
+end
+
+-- JSON may begin with white space: a tab says that an element was handed back, a line feed that it has a side key too.
+local function marked(raw, how)
+  local first = byte(raw, 1)
+  if first == 10 then return raw end
+  if first == 9 then raw = sub(raw, 2) end
+  return how .. raw
+end
+
+local function to_front(claims, field)
+  local value = call('HGET', claims, field)
+  if not value then return 0 end
+  local list, raw = split(value)
+  call('RPUSH', list, marked(raw, '\t'))
+  return call('HDEL', claims, field)
+end
+
+local function serial_of(field) return tonumber(sub(field, find(field, ':', 1, true) + 1)) end
+
+-- Back to the front in such an order that the oldest ends up first.
+local function all_to_front(claims, fields)
+  table.sort(fields, function(a, b) return serial_of(a) > serial_of(b) end)
+  local count = 0
+  for i = 1, #fields do count = count + to_front(claims, fields[i]) end
+  return count
+end
+
+-- The earliest due time has a key of its own, so that idle processes can track it.
+local function tell_next()
+  local first = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
+  if #first == 0 then
+    call('DEL', P .. 'next')
+  elseif call('GET', P .. 'next') ~= first[2] then
+    call('SET', P .. 'next', first[2])
+  end
+end
+
+local function count_delayed(list, by)
+  if call('HINCRBY', P .. 'delayed:count', list, by) <= 0 then call('HDEL', P .. 'delayed:count', list) end
+end
+
+-- Members of the delayed set are: list NUL name.
+local function delay(list, due, name, raw)
+  local member = list .. '\0' .. name
+  call('HSET', P .. 'delayed:body', member, raw)
+  if call('ZADD', P .. 'delayed', due, member) == 1 then count_delayed(list, 1) end
+  tell_next()
+end
+
+local function promote(most)
+  local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now_text, 'LIMIT', 0, most)
+  for i = #due, 1, -1 do
+    local list, raw = split(due[i]), call('HGET', P .. 'delayed:body', due[i])
+    if raw then call('RPUSH', list, raw) end
+    call('HDEL', P .. 'delayed:body', due[i])
+    call('ZREM', P .. 'delayed', due[i])
+    count_delayed(list, -1)
+  end
+  if #due > 0 then tell_next() end
+end
+
+-- Waiters of one set of queues: at most two are armed (they track the lists), the others are parked and get poked.
+local function poke(group)
+  while true do
+    local parked = call('ZRANGE', P .. 'idle:' .. group, 0, 0)[1]
+    if not parked then return end
+    call('ZREM', P .. 'idle:' .. group, parked)
+    if live(parked) then
+      call('SET', P .. 'wake:' .. parked, 'poked', 'EX', 60)
+      return
+    end
+  end
+end
+
+local function leave(group, id)
+  if call('ZREM', P .. 'armed:' .. group, id) == 1 then
+    poke(group)
+  else
+    call('ZREM', P .. 'idle:' .. group, id)
+  end
+end
+
+local function unregister(id)
+  local group = call('HGET', P .. 'consumer:' .. id, 'group')
+  call('DEL', P .. 'claims:' .. id, P .. 'begun:' .. id, P .. 'consumer:' .. id, P .. 'wake:' .. id)
+  call('ZREM', P .. 'consumers', id)
+  if group then leave(group, id) end
+end
+

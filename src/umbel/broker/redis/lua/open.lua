@@ -1,0 +1,15 @@
+-- Registers a consumer that says what it holds, at every connection. Answers: the reply to a claim that was lost on its way.
+local id, lease, width, node, pid, group, queues = unpack(ARGV, 2, 8)
+local claims, held, kept, left = P .. 'claims:' .. id, {}, {}, {}
+for i = 9, #ARGV do held[ARGV[i]] = true end
+renew(id, tonumber(lease))
+local consumer = P .. 'consumer:' .. id
+call('HSET', consumer, 'node', node, 'pid', pid, 'width', width, 'lease', lease, 'group', group, 'queues', queues)
+call('HDEL', consumer, 'adopted')
+call('EXPIRE', consumer, SIDE_TTL)
+for _, field in ipairs(call('HKEYS', claims)) do
+  if held[field] then kept[#kept + 1] = field else left[#left + 1] = field end
+end
+all_to_front(claims, left)
+for i = 1, #left do call('SREM', P .. 'begun:' .. id, left[i]) end
+return kept

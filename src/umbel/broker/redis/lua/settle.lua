@@ -1,0 +1,146 @@
+-- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
+-- Per settlement: field, kind, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
+-- (list due name element). It answers 1 (done), 0 (gone) or the text of an error.
+local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
+local claims, begun_key = P .. 'claims:' .. id, P .. 'begun:' .. id
+local mine = live(id)
+
+local function on_db(db, act)
+  if db == own_db then return act() end
+  call('SELECT', db)
+  local ok, answer = pcall(act)
+  call('SELECT', own_db)
+  if not ok then error(answer, 0) end
+  return answer
+end
+
+-- SUCCESS is never overwritten. The status comes first in what Celery and Umbel write.
+local function is_success(key)
+  local had = call('GET', key)
+  if not had then return false end
+  if find(had, '^{"status"') then return find(had, '^{"status": ?"SUCCESS"') ~= nil end
+  return find(had, '"status": ?"SUCCESS"') ~= nil
+end
+
+local function count_loss(tag, loss)
+  if loss == '' then return end
+  local key = P .. 'lost:' .. tag
+  local before = call('HGET', key, 'history')
+  call('HINCRBY', key, 'count', 1)
+  call('HSET', key, 'history', before and before .. ',' .. loss or loss)
+  call('EXPIRE', key, SIDE_TTL)
+end
+
+local dispose = {}
+
+function dispose.front(one, list, raw)
+  count_loss(one.tag, one.x)
+  call('RPUSH', list, marked(raw, one.x == '' and '\t' or '\n'))
+end
+
+function dispose.back(one, list, raw)
+  count_loss(one.tag, one.x)
+  call('LPUSH', list, marked(raw, one.x == '' and '\t' or '\n'))
+end
+
+function dispose.park(one, list, raw)
+  local key = P .. 'lost:' .. one.tag
+  if one.y == 'rate' then call('HSET', key, 'granted', one.x) end
+  if one.y == 'unknown' then call('HSETNX', key, 'unknown', now_text) end
+  if one.y ~= 'eta' then
+    call('EXPIRE', key, math.max(SIDE_TTL, math.ceil(tonumber(one.x) - now) + SIDE_TTL))
+    raw = marked(raw, '\n')
+  end
+  delay(list, one.x, id .. ':' .. one.field, raw)
+end
+
+-- x is: letter NUL task id NUL seconds to live NUL a description in JSON; y is the last loss.
+function dispose.bury(one, list, raw)
+  local letter, rest = split(one.x)
+  local task, more = split(rest)
+  local ttl, described = split(more)
+  count_loss(one.tag, one.y)
+  local side = P .. 'lost:' .. one.tag
+  local history = call('HGET', side, 'history') or ''
+  local body = table.concat({now_text, list, history, described, raw}, '\0')
+  call('HSET', P .. 'dead:body', letter, body)
+  call('ZADD', P .. 'dead', now_text, letter .. '\0' .. task .. '\0' .. list)
+  for _, key in ipairs({P .. 'dead', P .. 'dead:body'}) do
+    if call('TTL', key) < tonumber(ttl) then call('EXPIRE', key, ttl) end
+  end
+  call('DEL', side)
+end
+
+local function check(one)
+  for i = one.ops_at, one.pubs_at - 4, 4 do
+    if not (tonumber(ARGV[i + 2]) >= 0) then error('ERR a time to live must not be negative', 0) end
+    one.skip[i] = on_db(ARGV[i], function() return is_success(ARGV[i + 1]) end)
+  end
+  for i = one.pubs_at, one.next - 4, 4 do call('LLEN', ARGV[i]) end
+end
+
+local function write(one)
+  for i = one.ops_at, one.pubs_at - 4, 4 do
+    if not one.skip[i] then
+      local key, ttl, payload = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+      on_db(ARGV[i], function()
+        if ttl == '0' then call('SET', key, payload) else call('SET', key, payload, 'EX', ttl) end
+      end)
+      call('PUBLISH', key, payload)
+    end
+  end
+  for i = one.pubs_at, one.next - 4, 4 do
+    if ARGV[i + 1] == '' then
+      call('LPUSH', ARGV[i], ARGV[i + 3])
+    else
+      delay(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+    end
+  end
+end
+
+local function perform(one)
+  local kind = one.kind
+  local act = dispose[kind]
+  local list, raw
+  if act then
+    local value = call('HGET', claims, one.field)
+    if not value then return 0 end
+    list, raw = split(value)
+    if kind == 'front' or kind == 'back' then call('LLEN', list) end
+  elseif call('HEXISTS', claims, one.field) == 0 then
+    return 0
+  end
+  if one.pubs_at > one.ops_at or one.next > one.pubs_at then
+    check(one)
+    write(one)
+  end
+  if act then act(one, list, raw) end
+  if kind == 'begin' then
+    call('SADD', begun_key, one.field)
+    return 1
+  end
+  if kind == 'keep' then return 1 end
+  if kind == 'ack' and one.tag ~= '' then call('DEL', P .. 'lost:' .. one.tag) end
+  if one.begun == '1' then call('SREM', begun_key, one.field) end
+  return call('HDEL', claims, one.field)
+end
+
+while at <= #ARGV do
+  local ops_at = at + 8
+  local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
+  local next = pubs_at + 4 * tonumber(ARGV[at + 7])
+  local answer = 0
+  if mine then
+    if ARGV[at + 1] == 'ack' and next == ops_at and ARGV[at + 2] == '' and ARGV[at + 3] == '' then
+      answer = call('HDEL', claims, ARGV[at]) -- the most frequent kind, by the shortest way
+    else
+      local one = {field = ARGV[at], kind = ARGV[at + 1], tag = ARGV[at + 2], begun = ARGV[at + 3], x = ARGV[at + 4],
+        y = ARGV[at + 5], ops_at = ops_at, pubs_at = pubs_at, next = next, skip = {}}
+      local ok, said = pcall(perform, one)
+      if ok then answer = said else answer = type(said) == 'table' and said.err or tostring(said) end
+    end
+  end
+  answers[#answers + 1] = answer
+  at = next
+end
+return answers

@@ -1,0 +1,147 @@
+"""Puts messages into lists: one step for all of a call, async and blocking. The twins share what they send and read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from umbel.broker.redis.channel import Call, Channel, Sent, SyncChannel
+from umbel.broker.redis.counting import Survey
+from umbel.broker.redis.layout import Layout
+from umbel.broker.redis.settling import outgoing_args
+from umbel.core.delivery import ACCEPTED, Accepted, Depth, Outgoing, Receipt, Refused, Unknown
+from umbel.core.errors import OperationalError, UmbelError
+from umbel.drivers.redis import BadOperation, CutOff, Place, explained, is_error
+from umbel.runtime.clock import Clock
+
+
+class Publication:
+    """What one call publishes: the commands, and the receipts that their replies come to."""
+
+    def __init__(self, messages: Sequence[Outgoing], layout: Layout) -> None:
+        self.receipts: list[Receipt] = [ACCEPTED] * len(messages)
+        self._layout = layout
+        self._queues: set[str] = set()
+        self._lists: dict[str, list[bytes]] = {}
+        self._members: dict[str, list[int]] = {}
+        self._delayed: list[Any] = []
+        self._delayed_members: list[int] = []
+        for index, outgoing in enumerate(messages):
+            try:
+                self._add(index, outgoing)
+            except (UmbelError, TypeError, ValueError) as exc:
+                self.receipts[index] = Refused(exc)
+
+    def _add(self, index: int, outgoing: Outgoing) -> None:
+        target, due, name, element = outgoing_args(outgoing, self._layout)
+        self._queues.add(outgoing.queue)
+        if due:
+            self._delayed += (target, due, name, element)
+            self._delayed_members.append(index)
+        else:
+            self._lists.setdefault(target, []).append(element)
+            self._members.setdefault(target, []).append(index)
+
+    def commands(self, known: set[str]) -> list[Sent]:
+        """The commands: bindings that this connection has not made yet, then all messages in one transaction."""
+        layout = self._layout
+        steps: list[Sent] = [("LPUSH", target, *elements) for target, elements in self._lists.items()]
+        if self._delayed:
+            steps.append(Call("delay", *self._delayed))
+        if len(steps) > 1:
+            steps = [("MULTI",), *steps, ("EXEC",)]
+        if not steps or self._queues <= known:
+            return steps
+        new = sorted(self._queues - known)
+        return [*[("SADD", layout.bindings(queue), layout.binding(queue)) for queue in new], *steps]
+
+    def read(self, replies: list[Any], known: set[str], place: Place) -> list[Receipt]:
+        """The receipts. Raises ``OperationalError`` if the server took nothing at all."""
+        groups = [*self._members.values(), *([self._delayed_members] if self._delayed_members else [])]
+        if not groups:
+            return self.receipts
+        if len(groups) == 1:
+            answers = replies[-1:]
+        else:
+            answers = replies[-1]
+            if is_error(answers):
+                first = next((reply for reply in replies[:-1] if is_error(reply)), answers)
+                raise explained(first, place)
+        errors = [explained(answer, place) if is_error(answer) else None for answer in answers]
+        if errors[0] is not None and not isinstance(errors[0], BadOperation) and len(groups) == 1:
+            raise errors[0]
+        for error, members in zip(errors, groups, strict=True):
+            if error is not None:
+                for index in members:
+                    self.receipts[index] = Refused(error)
+        known |= self._queues
+        return self.receipts
+
+    def unknown(self, error: CutOff) -> list[Receipt]:
+        """The receipts when the connection ended before the answer came."""
+        return [Unknown(error) if isinstance(receipt, Accepted) else receipt for receipt in self.receipts]
+
+
+class RedisProducer:
+    """See ``broker.base.Producer``."""
+
+    def __init__(self, place: Place, layout: Layout, clock: Clock) -> None:
+        self._channel = Channel(place, layout, clock)
+        self._known: set[str] = set()
+        self._knows: Any = None
+
+    async def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
+        """As the port says: all that can be encoded goes in one step."""
+        publication = Publication(messages, self._channel.layout)
+        clock = self._channel.clock
+        end = clock.monotonic() + deadline
+        self._channel.patience = max(0.001, deadline)
+        try:
+            connection = await self._channel.opened()
+        except CutOff as exc:
+            raise OperationalError(str(exc)) from exc
+        if self._knows is not connection:
+            self._known, self._knows = set(), connection
+        commands = publication.commands(self._known)
+        if not commands:
+            return publication.receipts
+        try:
+            replies = await self._channel.on(connection, commands, max(0.001, end - clock.monotonic()))
+        except CutOff as exc:
+            return publication.unknown(exc)
+        return publication.read(replies, self._known, self._channel.place)
+
+    async def close(self) -> None:
+        """As the port says."""
+        self._channel.close()
+
+
+class RedisSyncProducer:
+    """See ``broker.base.SyncProducer``."""
+
+    def __init__(self, place: Place, layout: Layout, clock: Clock, survey: Survey) -> None:
+        self._channel = SyncChannel(place, layout, clock)
+        self._survey = survey
+
+    def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
+        """As the port says: all that can be encoded goes in one step."""
+        channel = self._channel
+        publication = Publication(messages, channel.layout)
+        clock = channel.clock
+        end = clock.monotonic() + deadline
+        with channel.connection(deadline) as connection:
+            commands = publication.commands(connection.known)
+            if not commands:
+                return publication.receipts
+            try:
+                replies = channel.on(connection, commands, max(0.001, end - clock.monotonic()))
+            except CutOff as exc:
+                return publication.unknown(exc)
+            return publication.read(replies, connection.known, channel.place)
+
+    def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+        """As the port says."""
+        with self._channel.connection(5.0) as connection:
+            return self._survey.run(lambda sent: self._channel.on(connection, sent, 5.0), queues)
+
+    def close(self) -> None:
+        """As the port says."""
+        self._channel.close()

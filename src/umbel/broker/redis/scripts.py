@@ -1,0 +1,41 @@
+"""The Lua scripts as the server gets them: each is the common part and its own file. Runs nothing."""
+
+import hashlib
+from importlib.resources import files
+from typing import NamedTuple
+
+_SHEBANG = "#!lua flags=allow-oom\n"
+"""Draining has to work on a full server too. Servers before 7.0 know no flags."""
+_STRICT = frozenset({"delay", "revive"})
+"""Scripts that only add: a full server refuses them, as it refuses LPUSH."""
+_WITH_SHEBANG = (7, 0)
+
+
+class Script(NamedTuple):
+    """One script, and what the server calls it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _load(*, flags: bool) -> dict[str, Script]:
+    folder = files(__package__) / "lua"
+    common = (folder / "common.lua").read_text()
+    found = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        name = file.name.removesuffix(".lua")
+        if name == file.name or name == "common":
+            continue
+        first = _SHEBANG if flags and name not in _STRICT else "#!lua\n" if flags else ""
+        text = first + common + file.read_text()
+        found[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return found
+
+
+_FLAGGED, _PLAIN = _load(flags=True), _load(flags=False)
+
+
+def scripts_for(version: tuple[int, ...]) -> dict[str, Script]:
+    """The scripts by name, in the form that a server of this version takes."""
+    return _FLAGGED if version >= _WITH_SHEBANG else _PLAIN
