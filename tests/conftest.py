@@ -10,7 +10,7 @@ import pytest
 
 from tests.processes import MARK, started_by
 
-pytest_plugins = ("tests.servers",)
+pytest_plugins = ("tests.missing", "tests.servers")
 
 GRACE = 3.0
 """Seconds that a process which is already ending may take after its test."""

@@ -1,8 +1,7 @@
 """Redis servers of our own for tests: private processes, and the fixtures that hand them out.
 
 A server is found on ``PATH`` or installed where that is allowed. ``UMBEL_TEST_REDIS_URL`` names one to use instead;
-on that one nothing is touched but databases that were empty. Where none can be had, the tests that need one are
-skipped and a line at the end says so; under ``CI`` they fail.
+on that one nothing is touched but databases that were empty.
 """
 
 import ctypes
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from tests.missing import missing
 from tests.processes import SERVERS
 from tests.worker.fleet import until
 
@@ -265,14 +265,5 @@ def _need(folder: Path) -> Path:
     try:
         binary()
     except NoServer as exc:
-        if os.environ.get("CI"):
-            pytest.fail(str(exc), pytrace=False)
-        pytest.skip(str(exc))
+        missing(str(exc))
     return folder
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say in one line what was not tested."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if ADVICE in str(report.longrepr)]
-    if skipped:
-        terminalreporter.write_line(f"{len(skipped)} TESTS OF REDIS DID NOT RUN: {ADVICE}", red=True, bold=True)

@@ -1,0 +1,79 @@
+"""Tasks that run the same under Umbel and under Celery; this module imports neither. Each run is a line in a ledger."""
+
+import json
+import os
+from pathlib import Path
+
+
+class Boom(Exception):
+    """What the user's own code raises."""
+
+
+def note(app, request, *words):
+    """One line of the ledger, whole, whoever else writes: who ran what, and how it came."""
+    info = request.delivery_info or {}
+    line = {
+        "by": type(app).__module__.partition(".")[0],
+        "pid": os.getpid(),
+        "id": request.id,
+        "words": words,
+        "retries": request.retries,
+        "queue": info.get("routing_key"),
+        "priority": info.get("priority"),
+    }
+    ledger = os.open(os.environ["INTEROP_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(ledger, json.dumps(line).encode() + b"\n")
+    os.close(ledger)
+
+
+def define(app):
+    """Give ``app`` the tasks."""
+
+    @app.task(name="interop.add", bind=True)
+    def add(self, x, y=0):
+        note(app, self.request, "add", x, y)
+        return x + y
+
+    @app.task(name="interop.echo", bind=True)
+    def echo(self, *args, **kwargs):
+        note(app, self.request, "echo")
+        return {"args": args, "kwargs": kwargs}
+
+    @app.task(name="interop.boom", bind=True)
+    def boom(self, *args):
+        note(app, self.request, "boom")
+        raise Boom(*args)
+
+    @app.task(name="interop.key_error", bind=True)
+    def key_error(self, key):
+        note(app, self.request, "key_error")
+        return {}[key]
+
+    @app.task(name="interop.flaky", bind=True, max_retries=5)
+    def flaky(self, times, countdown=0.01):
+        note(app, self.request, "flaky")
+        if self.request.retries < times:
+            raise self.retry(countdown=countdown)
+        return self.request.retries
+
+    @app.task(name="interop.hopeless", bind=True, max_retries=1)
+    def hopeless(self):
+        note(app, self.request, "hopeless")
+        try:
+            raise Boom("again")
+        except Boom as exc:
+            raise self.retry(exc=exc, countdown=0.01) from exc
+
+    @app.task(name="interop.spawn", bind=True)
+    def spawn(self, count, queue):
+        note(app, self.request, "spawn")
+        return [echo.apply_async((n,), queue=queue).id for n in range(count)]
+
+    @app.task(name="interop.custom_state", bind=True)
+    def custom_state(self, gate):
+        self.update_state(state="PROGRESS", meta={"done": 3})
+        note(app, self.request, "custom_state")
+        while not Path(gate).exists():
+            pass
+
+    return app

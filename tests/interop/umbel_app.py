@@ -1,0 +1,13 @@
+"""The subjects under Umbel."""
+
+import json
+import os
+from typing import Any
+
+from tests.interop.subjects import define
+from umbel import Umbel
+
+settings: dict[str, Any] = json.loads(os.environ["INTEROP_SETTINGS"])
+app = define(
+    Umbel("interop", broker=settings.pop("broker_url"), backend=settings.pop("result_backend", None), **settings)
+)
