@@ -30,7 +30,7 @@ def test_term_lets_the_running_task_finish_and_nothing_else_start(farm: Farm, wh
         os.killpg(worker.process.pid, signal.SIGTERM)
     else:
         worker.signal(signal.SIGTERM)
-    until(lambda: "Warm shutdown" in worker.text)
+    until(lambda: "Stopping" in worker.text)
     until(lambda: waiting(farm)[0] == 10)
     farm.gate().touch()
     assert worker.wait() == 0
@@ -85,6 +85,7 @@ def test_an_idle_worker_stops_at_once(farm: Farm, pool: str) -> None:
 def test_solo_finishes_its_task(farm: Farm) -> None:
     worker, held = with_ten_behind(farm, "-P", "solo")
     worker.signal(signal.SIGTERM)
+    until(lambda: "Stopping" in worker.text)
     until(lambda: waiting(farm)[0] == 10)
     farm.gate().touch()
     assert worker.wait() == 0

@@ -363,6 +363,8 @@ class IoThread:
         self._board.holds(self._intake.last_serial, self._intake.unstarted)
 
     def _stop(self) -> None:
+        if not self._stopping:
+            logger.info("Stopping: claims no more, ends after what runs")
         self._stopping = self._intake.closed = True
         self._board.stopping()
         self._wake.set()
