@@ -142,16 +142,25 @@ class IoThread:
         self._clocked = broker.features.liveness == "clock"
         self._looping.set()
         self._obey()
+        beating = self.loop.create_task(self._beat())
         try:
             await self._connect()
             self.on_ready()
             await self._turns()
             await self._leave()
         finally:
+            beating.cancel()
             await self._producer.close()
             await self._keeper.close()
             if self._store is not None:
                 await self._store.close()
+
+    async def _beat(self) -> None:
+        """Show that the loop runs, also while an exchange waits long for its turn at the broker."""
+        idle = min(1.0, self.plan.lease / 4)
+        while True:
+            self._board.beat(self._clock.monotonic())
+            await self._clock.sleep(TICK if self.hand.since else idle)
 
     async def _leave(self) -> None:
         try:
@@ -199,14 +208,15 @@ class IoThread:
         except (OperationalError, BackendStoreError) as error:
             await self._failed(error)
             return
-        self._batch, self._failures = [], 0
+        self._failures = 0
+        if turn.lost:
+            await self._lost()
+            return
+        self._batch = []
         self._renewed(sent)
         self._queues = (*self._queues[1:], self._queues[0])
         for one, verdict in zip(batch, turn.verdicts, strict=True):
             self._answer(one, verdict)
-        if turn.lost:
-            await self._lost()
-            return
         try:
             await self._claimed(turn, room)
         except OperationalError as error:
@@ -306,9 +316,8 @@ class IoThread:
             return
 
     async def _lost(self) -> None:
-        """The lease lapsed, and somebody else may have what was in hand."""
-        logger.warning("This process lost its lease; what it held is with other workers now")
-        self._intake.keep_only(frozenset())
+        """The lease lapsed. What nobody has taken over meanwhile is still ours: open anew, and settle again."""
+        logger.warning("This process lost its lease; other workers may have what it held")
         await self._connect()
 
     def _renewed(self, sent: float) -> None:
