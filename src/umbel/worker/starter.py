@@ -120,9 +120,16 @@ class ForkServer:
             try:
                 return await self._fork(birth)
             except OSError as error:
-                logger.warning("The fork server is gone (%s). From now on every process is a new interpreter", error)
-                self._instead = Spawner()
-        return await self._instead.start(birth)
+                self._give_up(error)
+        return await (self._instead or Spawner()).start(birth)
+
+    def _give_up(self, error: OSError) -> None:
+        """Kill it, in case it is only stopped: so its children become ours, and their statuses too."""
+        if self._instead is None:
+            logger.warning("The fork server is gone (%s). From now on every process is a new interpreter", error)
+            self._instead = Spawner()
+            for pid in self.pids:
+                children.kill(pid)
 
     async def _fork(self, birth: Birth) -> Child:
         line, theirs = socket.socketpair()
@@ -143,7 +150,8 @@ class ForkServer:
             async with self._turn:
                 self._socket.send(msgspec.json.encode({"wait": child.pid}))
                 status = await self._answer("status")
-        except OSError:
+        except OSError as error:
+            self._give_up(error)
             return _wait(child.pid)
         return status if status >= 0 else _wait(child.pid)
 

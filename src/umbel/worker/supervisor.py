@@ -300,7 +300,7 @@ class Supervisor:
     def _kill_all(self) -> None:
         if not self._killed:
             self._killed = True
-            asyncio.get_running_loop().call_later(3 * LAST_WORDS, self._leave_anyway)
+            asyncio.get_running_loop().call_later(LAST_WORDS + 1, self._leave_anyway)
         for seat in self._seats:
             if seat.child is not None and not seat.child.ended.is_set():
                 Watch.kill(seat, "shutdown")

@@ -59,6 +59,7 @@ class SqliteConsumer:
 
     async def wait(self, timeout: float) -> None:
         """As the port says. Looks whether the file changed, and only then into it."""
+        self._database.verify()
         clock = self._database.clock
         end = clock.monotonic() + timeout
         pause, longest = _PAUSE

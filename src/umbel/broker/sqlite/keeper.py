@@ -39,6 +39,7 @@ class SqliteKeeper:
 
     async def adopt(self, dead: ConsumerId | None, limit: int) -> list[Adopted]:
         """As the port says. The lock of ``dead`` is not looked at: the caller saw its process end."""
+        self._database.verify()
         adopter = self._consumer.claimant()
         ids = [dead] if dead is not None else await self._lapsed()
         adopted: list[Adopted] = []

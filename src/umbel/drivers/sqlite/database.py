@@ -90,6 +90,7 @@ class Database:
         self._chance = chance or random.Random()
         self._idle: deque[sqlite3.Connection] = deque()
         self.ready = False
+        self._file: tuple[int, int] | None = None
         self._full = False
         _databases.add(self)
 
@@ -107,6 +108,26 @@ class Database:
         with _gate:
             while self._idle:
                 self._idle.pop().close()
+
+    def verify(self) -> None:
+        """Raise ``OperationalError`` if the file is not the one that was opened: others would not see what is done."""
+        if self._file is None or self._identity() == self._file:
+            return
+        with _gate:
+            self._file, self.ready = None, False
+            self.close()
+            for link in list(_links):
+                link.leave(self)
+        raise OperationalError(
+            f"{self.path} was deleted or replaced while it was in use: what waited in it is gone, and a new file is used"
+        )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     # Work -------------------------------------------------------------------------------------------------------------
 
@@ -240,6 +261,7 @@ class Database:
             connection.close()
             raise
         self.ready = True
+        self._file = self._identity()
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
@@ -301,6 +323,11 @@ class Link:
         """Read, without waiting for anybody. Raises ``sqlite3.Error``."""
         with _gate:
             return work(self.connection())
+
+    def leave(self, database: Database) -> None:
+        """Close it, if it is one to this database."""
+        if self._database is database:
+            self.close()
 
     def close(self) -> None:
         """Close it. It opens anew when needed."""
