@@ -89,7 +89,7 @@ class DelaySuite(Suite):
     @asynchronous
     async def test_a_delayed_message_keeps_its_priority(self) -> None:
         now = self.now()
-        await self.publish(call("low"), call("high", priority=9, due=now + 1))
+        await self.publish(call("low", priority=self.urgent(0)), call("high", priority=self.urgent(9), due=now + 1))
         self.advance(1)
         assert names(await self.drain(await self.consumer())) == ["high", "low"]
 

@@ -42,7 +42,7 @@ class DeadSuite(Suite):
 
     @asynchronous
     async def test_a_revived_letter_runs_again_with_a_fresh_count(self) -> None:
-        await self.publish(call("one", priority=7))
+        await self.publish(call("one", priority=self.urgent(7)))
         consumer = await self.consumer()
         (one,) = await self.claim(consumer)
         await self.dispose(consumer, one, Park(self.now(), "unknown"))
@@ -51,7 +51,7 @@ class DeadSuite(Suite):
         _, keeper = await self.keeper()
         assert await keeper.revive(["one", "nobody"]) == 1
         assert await keeper.revive(["one"]) == 0
-        await self.publish(call("low"))
+        await self.publish(call("low", priority=self.urgent(0)))
         (again, _) = await self.claim(consumer)
         assert names([again]) == ["one"]
         assert (again.losses, again.redelivered, again.unknown_since, again.granted) == (0, False, None, None)

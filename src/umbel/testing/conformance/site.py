@@ -120,6 +120,16 @@ class Suite:
         assert isinstance(self.site.clock, FakeClock)
         self.site.clock.advance(seconds)
 
+    def urgent(self, rank: int) -> int:
+        """A priority that is the more urgent the higher ``rank`` (0 to 9) is, by the numbers of this adapter."""
+        return rank if self.broker.features.urgent_first == "higher" else 9 - rank
+
+    def urgency(self, priority: int | None) -> int:
+        """How early a message of this priority is claimed: the lower the earlier."""
+        features = self.broker.features
+        step = max(step for step in features.priority_steps if step <= max(priority or 0, features.priority_steps[0]))
+        return -step if features.urgent_first == "higher" else step
+
     # Things to work with ----------------------------------------------------------------------------------------------
 
     async def consumer(self, *queues: str, width: int = 1, broker: Broker | None = None) -> Consumer:
