@@ -1,9 +1,11 @@
 """The broker on Redis, in Celery's layout where Celery reads or writes too; all moves are the scripts in ``lua``."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umbel.broker.base import Consumer, Features
+from umbel.broker.redis.channel import Channel
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.broker.redis.counting import Survey
 from umbel.broker.redis.keeper import RedisKeeper
@@ -13,6 +15,7 @@ from umbel.broker.redis.restoring import Restorer
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
 from umbel.drivers.redis import Place, is_error, parse, sync_connect
+from umbel.drivers.redis.loops import PerLoop
 from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
@@ -45,15 +48,19 @@ class RedisBroker:
         self._dead_limit = int(chosen.get("dead_limit", 10_000))
         self._restorer = Restorer(self.layout, chosen)
         self._survey = Survey(self.place, self.layout, self._dead_expires)
+        self._channels = PerLoop(lambda: Channel(self.place, self.layout, clock), Channel.close)
+        self._producers: weakref.WeakSet[RedisSyncProducer] = weakref.WeakSet()
         self._shared: dict[int, bool] = {}
 
     def producer(self) -> RedisProducer:
         """As the port says."""
-        return RedisProducer(self.place, self.layout, self._clock)
+        return RedisProducer(self._channels, self.layout)
 
     def sync_producer(self) -> RedisSyncProducer:
         """As the port says."""
-        return RedisSyncProducer(self.place, self.layout, self._clock, self._survey)
+        producer = RedisSyncProducer(self.place, self.layout, self._clock, self._survey)
+        self._producers.add(producer)
+        return producer
 
     def consumer(self, id: ConsumerId, *, node: str, queues: Sequence[str]) -> RedisConsumer:
         """As the port says."""
@@ -66,7 +73,13 @@ class RedisBroker:
         if not isinstance(consumer, RedisConsumer):
             raise TypeError(f"a keeper adopts under tickets of a RedisConsumer, not of {consumer!r}")
         return RedisKeeper(
-            consumer, self._survey, self._restorer, dead_expires=self._dead_expires, dead_limit=self._dead_limit
+            consumer,
+            self._channels,
+            self.layout,
+            self._survey,
+            self._restorer,
+            dead_expires=self._dead_expires,
+            dead_limit=self._dead_limit,
         )
 
     def shares_server(self, store: Any) -> bool:
@@ -95,7 +108,9 @@ class RedisBroker:
         return not is_error(reply)
 
     def close(self) -> None:
-        """Nothing is held: connections belong to the parts."""
+        """Close what blocking producers have idle. Other connections end with their consumers and event loops."""
+        for producer in list(self._producers):
+            producer.close()
 
 
 def _as_dict(features: Features) -> dict[str, Any]:

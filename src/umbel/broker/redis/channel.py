@@ -1,5 +1,6 @@
 """A connection with Umbel's scripts on the server, async and blocking. Knows how to call; decides nothing."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -26,15 +27,19 @@ PATIENCE = 5.0
 class Call:
     """One call of a script, not yet bound to a server's version."""
 
-    __slots__ = ("args", "name")
+    __slots__ = ("args", "keys", "name")
 
-    def __init__(self, name: str, *args: Any) -> None:
+    def __init__(self, name: str, *args: Any, keys: Sequence[str] = ()) -> None:
         self.name = name
         self.args = args
+        self.keys = keys
+        """Keys beside the common prefix, where the server has to know which the script reads."""
 
     def command(self, scripts: dict[str, Script], layout: Layout, now: str) -> Command:
         """As the server takes it."""
-        return ("EVALSHA", scripts[self.name].sha, "1", layout.own, now, *self.args)
+        if not self.keys:
+            return ("EVALSHA", scripts[self.name].sha, "1", layout.own, now, *self.args)
+        return ("EVALSHA", scripts[self.name].sha, 1 + len(self.keys), layout.own, *self.keys, now, *self.args)
 
 
 Sent = Call | Command
@@ -80,17 +85,24 @@ class Channel(Shape):
     def __init__(self, place: Place, layout: Layout, clock: Clock, *, patience: float = PATIENCE) -> None:
         super().__init__(place, layout, clock)
         self.patience = patience
-        self.connection: Connection | None = None
+        self.known: set[str] = set()
+        """For whoever uses the connection: what it has told the server, and need not tell again."""
+        self._connection: Connection | None = None
         self._scripts: dict[str, Script] = {}
+        self._lock = asyncio.Lock()
 
-    async def opened(self) -> Connection:
+    async def opened(self, timeout: float | None = None) -> Connection:
         """The connection, made if there is none. Raises ``OperationalError``."""
-        connection = self.connection
-        if connection is None or connection.closed is not None:
-            connection = await connect(self.place, self.patience)
-            self._scripts = scripts_for(connection.greeting.version)
-            await self._load(connection)
-            self.connection = connection
+        connection = self._connection
+        if connection is not None and connection.closed is None:
+            return connection
+        async with self._lock:
+            connection = self._connection
+            if connection is None or connection.closed is not None:
+                connection = await connect(self.place, self.patience if timeout is None else timeout)
+                self._scripts = scripts_for(connection.greeting.version)
+                await self._load(connection)
+                self._connection, self.known = connection, set()
         return connection
 
     async def replies(self, *sent: Sent, timeout: float | None = None) -> list[Any]:
@@ -131,9 +143,9 @@ class Channel(Shape):
 
     def close(self) -> None:
         """Free the connection. The next call makes a new one."""
-        if self.connection is not None:
-            self.connection.abort()
-            self.connection = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
 
 class SyncChannel(Shape):

@@ -264,27 +264,34 @@ class RedisConsumer:
         """Take a place among those who wait; the seconds until something falls due, or None if there is work now."""
         version = self._revocations
         self._waits = True
-        anything, refused, looked = await self.channel.on(
-            connection,
-            [
-                Call("idle", self.id, self._group, timeout + 2.0, version, *self._lists),
-                _NEXT_READ_IS_TRACKED,
-                Call("look", self.id, version, *self._lists),
-            ],
-            self.channel.patience,
-        )
+        patience = self.channel.patience
+        place = Call("idle", self.id, self._group, timeout + 2.0, version, *self._lists)
+        (answer,) = await self.channel.on(connection, [place], patience)
+        anything, role = self.channel.answer(answer)
+        if anything:
+            return None
+        look = Call("look", version, role, keys=self._watched(role == b"armed"))
+        refused, answer = await self.channel.on(connection, [_NEXT_READ_IS_TRACKED, look], patience)
         self.channel.answer(refused)
-        now, due = self.channel.answer(looked)
-        if self.channel.answer(anything) or now:
+        anything, due = self.channel.answer(answer)
+        if anything:
             return None
         return max(0.0, float(due)) if due else float("inf")
+
+    def _watched(self, armed: bool) -> list[str]:
+        """The keys whose change wakes this consumer."""
+        own = self._layout.own
+        wake = f"{own}wake:{self.id}"
+        return [wake, f"{own}revoked:v", f"{own}next", *self._lists] if armed else [wake]
 
     async def _poll(self, timeout: float) -> None:
         end = self._clock.monotonic() + timeout
         pause, longest = _POLL
         while True:
             (looked,) = await self.channel.on(
-                self._opened(), [Call("look", "", self._revocations, *self._lists)], self.channel.patience
+                self._opened(),
+                [Call("look", self._revocations, "polls", keys=self._watched(armed=True))],
+                self.channel.patience,
             )
             left = end - self._clock.monotonic()
             anything, due = self.channel.answer(looked)

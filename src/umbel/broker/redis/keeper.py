@@ -10,10 +10,12 @@ from umbel.broker.redis.channel import Call, Channel
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.broker.redis.counting import Survey
 from umbel.broker.redis.elements import LINE_FEED, TAB
+from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.restoring import Restorer
 from umbel.broker.redis.settling import Described
 from umbel.core import errors
 from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
+from umbel.drivers.redis.loops import PerLoop
 from umbel.wire import kombu
 
 _decode_history = msgspec.json.Decoder(tuple[Loss, ...]).decode
@@ -24,13 +26,21 @@ class RedisKeeper:
     """See ``broker.base.Admin`` and ``RenewFor``. Dead letters live ``dead_expires`` s, and ``dead_limit`` of them."""
 
     def __init__(
-        self, consumer: RedisConsumer, survey: Survey, restorer: Restorer, *, dead_expires: float, dead_limit: int
+        self,
+        consumer: RedisConsumer,
+        channels: PerLoop[Channel],
+        layout: Layout,
+        survey: Survey,
+        restorer: Restorer,
+        *,
+        dead_expires: float,
+        dead_limit: int,
     ) -> None:
-        channel = consumer.channel
         self._consumer = consumer
+        self._channels = channels
+        self._layout = layout
         self._survey = survey
         self._restorer = restorer
-        self._own = Channel(channel.place, channel.layout, channel.clock)
         self._dead_expires = dead_expires
         self._dead_limit = dead_limit
 
@@ -47,19 +57,23 @@ class RedisKeeper:
                 adopted += await self._adopt_from(ConsumerId(id.decode()), limit - len(adopted), named=False)
         return adopted
 
-    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket]) -> int:
+    async def recall(self, consumer: ConsumerId, *, last: int, keep: Iterable[Ticket], above: int = 0) -> int:
         """As the port says."""
         kept = [f"{ticket.generation}:{ticket.serial}" for ticket in keep if ticket.consumer == consumer]
-        return int(await self._run("recall", consumer, last, *kept))
+        return int(await self._run("recall", consumer, last, above, *kept))
+
+    async def hasten(self, queue: str, limit: int) -> int:
+        """As the port says; a bounded batch."""
+        return int(await self._run("hasten", limit, *self._layout.lists([queue])))
 
     async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says. A delayed message that became due counts as delayed until somebody claims."""
-        channel = self._channel
+        channel = await self._channel()
         return await self._survey.arun(lambda sent: channel.replies(*sent), queues)
 
     async def purge(self, queue: str) -> int:
         """As the port says. What is delayed goes a bounded batch at a time, so that others get their turn."""
-        lists = self._channel.layout.lists([queue])
+        lists = self._layout.lists([queue])
         total, cursor = 0, b""
         while cursor != b"0":
             count, cursor = await self._run("purge", cursor, *lists)
@@ -69,12 +83,11 @@ class RedisKeeper:
     async def prune(self) -> int:
         """As the port says. Also gives back what Celery workers that are gone had taken (kombu's restore sweep)."""
         deleted = int(await self._run("prune", self._dead_expires, self._dead_limit))
-        await self._restorer.sweep(self._channel)
+        await self._restorer.sweep(await self._channel())
         return deleted
 
     async def close(self) -> None:
-        """As the port says."""
-        self._own.close()
+        """Nothing is held: the connection is the consumer's, or belongs to the event loop."""
 
     # RenewFor ---------------------------------------------------------------------------------------------------------
 
@@ -127,13 +140,12 @@ class RedisKeeper:
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def _channel(self) -> Channel:
+    async def _channel(self) -> Channel:
         """The consumer's connection where it has one, which saves the server another."""
-        return self._consumer.channel if self._consumer.is_open else self._own
+        return self._consumer.channel if self._consumer.is_open else await self._channels.get()
 
     async def _run(self, name: str, *args: Any) -> Any:
-        return await self._channel.run(Call(name, *args))
+        return await (await self._channel()).run(Call(name, *args))
 
     async def _adopt_from(self, dead: ConsumerId, limit: int, *, named: bool) -> list[Adopted]:
         if dead == self._consumer.id:
@@ -165,7 +177,7 @@ class RedisKeeper:
         at, key, history, described, element = body.split(b"\0", 4)
         about = _decode_described(described)
         raw = element[1:] if element[:1] and element[0] in (TAB, LINE_FEED) else element
-        queue = self._channel.layout.queue_of(key.decode())
+        queue = self._layout.queue_of(key.decode())
         letter = DeadLetter(id, queue, about.reason, about.detail, float(at), None, traceback=about.traceback)
         letter.history = _decode_history(b"[" + history + b"]")
         try:

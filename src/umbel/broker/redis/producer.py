@@ -10,6 +10,7 @@ from umbel.broker.redis.settling import outgoing_args
 from umbel.core.delivery import ACCEPTED, Accepted, Depth, Outgoing, Receipt, Refused, Unknown
 from umbel.core.errors import OperationalError, UmbelError
 from umbel.drivers.redis import BadOperation, CutOff, Place, explained, is_error
+from umbel.drivers.redis.loops import PerLoop
 from umbel.runtime.clock import Clock
 
 
@@ -83,35 +84,30 @@ class Publication:
 class RedisProducer:
     """See ``broker.base.Producer``."""
 
-    def __init__(self, place: Place, layout: Layout, clock: Clock) -> None:
-        self._channel = Channel(place, layout, clock)
-        self._known: set[str] = set()
-        self._knows: Any = None
+    def __init__(self, channels: PerLoop[Channel], layout: Layout) -> None:
+        self._channels = channels
+        self._layout = layout
 
     async def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         """As the port says: all that can be encoded goes in one step."""
-        publication = Publication(messages, self._channel.layout)
-        clock = self._channel.clock
-        end = clock.monotonic() + deadline
-        self._channel.patience = max(0.001, deadline)
+        publication = Publication(messages, self._layout)
+        channel = await self._channels.get()
+        end = channel.clock.monotonic() + deadline
         try:
-            connection = await self._channel.opened()
+            connection = await channel.opened(deadline)
         except CutOff as exc:
             raise OperationalError(str(exc)) from exc
-        if self._knows is not connection:
-            self._known, self._knows = set(), connection
-        commands = publication.commands(self._known)
+        commands = publication.commands(channel.known)
         if not commands:
             return publication.receipts
         try:
-            replies = await self._channel.on(connection, commands, max(0.001, end - clock.monotonic()))
+            replies = await channel.on(connection, commands, max(0.001, end - channel.clock.monotonic()))
         except CutOff as exc:
             return publication.unknown(exc)
-        return publication.read(replies, self._known, self._channel.place)
+        return publication.read(replies, channel.known, channel.place)
 
     async def close(self) -> None:
-        """As the port says."""
-        self._channel.close()
+        """Nothing is held: the connection belongs to the event loop."""
 
 
 class RedisSyncProducer:

@@ -237,6 +237,10 @@ class Pool:
         for connection in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        for connection in self._idle:  # nobody can ask for them any more
+            connection.close()
+
     def forget(self) -> None:
         """In a forked child: the sockets are the parent's. Closing our copies says nothing on the wire."""
         self._lock = threading.Lock()

@@ -89,16 +89,20 @@ local function delay(list, due, name, raw)
   tell_next()
 end
 
-local function promote(most)
-  local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now_text, 'LIMIT', 0, most)
-  for i = #due, 1, -1 do
-    local list, raw = split(due[i]), call('HGET', P .. 'delayed:body', due[i])
+-- Delayed messages to the front of their lists; the first of them ends up at the very front.
+local function make_ready(members)
+  for i = #members, 1, -1 do
+    local list, raw = split(members[i]), call('HGET', P .. 'delayed:body', members[i])
     if raw then call('RPUSH', list, raw) end
-    call('HDEL', P .. 'delayed:body', due[i])
-    call('ZREM', P .. 'delayed', due[i])
+    call('HDEL', P .. 'delayed:body', members[i])
+    call('ZREM', P .. 'delayed', members[i])
     count_delayed(list, -1)
   end
-  if #due > 0 then tell_next() end
+  if #members > 0 then tell_next() end
+end
+
+local function promote(most)
+  make_ready(call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now_text, 'LIMIT', 0, most))
 end
 
 -- Waiters of one set of queues: at most two are armed (they track the lists), the others are parked and get poked.

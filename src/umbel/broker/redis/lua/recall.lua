@@ -1,8 +1,10 @@
 -- Takes back what a blocked process has not started, for its supervisor, which may have been frozen since it decided.
 local id, last, keep, fields = ARGV[2], tonumber(ARGV[3]), {}, {}
-for i = 4, #ARGV do keep[ARGV[i]] = true end
+local above = tonumber(ARGV[4])
+for i = 5, #ARGV do keep[ARGV[i]] = true end
 for _, field in ipairs(call('HKEYS', P .. 'claims:' .. id)) do
-  if serial_of(field) <= last and not keep[field] then fields[#fields + 1] = field end
+  local serial = serial_of(field)
+  if above < serial and serial <= last and not keep[field] then fields[#fields + 1] = field end
 end
 for i = 1, #fields do call('SREM', P .. 'begun:' .. id, fields[i]) end
 return all_to_front(P .. 'claims:' .. id, fields)
