@@ -11,6 +11,7 @@ class Record(msgspec.Struct):
 
     ``result`` is the value, or for FAILURE, RETRY and REVOKED Celery's ``{"exc_type", "exc_message", "exc_module"}``;
     it may be a ``msgspec.Raw`` that is encoded already. ``children`` are result tuples. ``date_done`` is ISO 8601.
+    Celery writes nulls where it knows nothing of a call.
     """
 
     status: str
@@ -19,11 +20,11 @@ class Record(msgspec.Struct):
     children: list[Any] | None = None
     date_done: str | None = None
     task_id: str = ""
-    group_id: str | UnsetType = UNSET
-    parent_id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
+    group_id: str | None | UnsetType = UNSET
+    parent_id: str | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
     args: Any = UNSET
     kwargs: Any = UNSET
-    worker: str | UnsetType = UNSET
-    retries: int | UnsetType = UNSET
-    queue: str | UnsetType = UNSET
+    worker: str | None | UnsetType = UNSET
+    retries: int | None | UnsetType = UNSET
+    queue: str | None | UnsetType = UNSET
