@@ -1,4 +1,4 @@
-"""A farm for each test: real workers on a database of their own."""
+"""A farm for each test: real workers on a broker of their own, once for each adapter that outlives a process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,14 +9,17 @@ import pytest
 
 from tests.worker.fleet import Farm
 
+BROKERS = ("sqlite", "redis")
 
-@pytest.fixture
-def farm_with(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
-    """A farm whose apps have these settings."""
+
+@pytest.fixture(params=BROKERS)
+def farm_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Farm]]:
+    """A farm whose apps have these settings. The next adapter joins by one more name in ``BROKERS``."""
+    url = f"sqlite:///{tmp_path / 'farm.db'}" if request.param == "sqlite" else request.getfixturevalue("redis_url")
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Farm:
-            farm = stack.enter_context(Farm(tmp_path, **settings))
+            farm = stack.enter_context(Farm(tmp_path, **{"broker": url, "backend": url, **settings}))
             stack.enter_context(farm.app())
             return farm
 

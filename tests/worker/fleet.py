@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
+from umbel.core.delivery import Depth
 from umbel.runtime.clock import SYSTEM
 
 T = TypeVar("T")
@@ -139,6 +140,11 @@ class Farm:
     def send(self, task: str, *args: Any, **options: Any) -> Any:
         """Call a subject by its short name."""
         return self._app.send_task(f"tests.worker.subjects.{task}", args, **options)
+
+    def depth(self, queue: str = "celery") -> Depth:
+        """What waits and what is claimed."""
+        (depth,) = self._app.sync_producer.survey([queue])
+        return depth
 
     def lines(self, *words: object) -> list[Line]:
         """Ledger lines whose words begin so."""

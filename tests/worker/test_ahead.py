@@ -57,8 +57,6 @@ def test_a_prefetch_of_one_holds_one(farm_with: Callable[..., Farm]) -> None:
     for i in range(50, 60):
         farm.send("quick", i)
     farm.started("slow")
-    broker = farm._app.broker.sync_producer()
-    depth = until(lambda: [d for d in broker.survey(["celery"]) if d.ready == 10 and d.claimed == 1], 10)
-    assert depth
+    until(lambda: (farm.depth().ready, farm.depth().claimed) == (10, 1), 10)
     farm.gate().touch()
     farm.started(59)

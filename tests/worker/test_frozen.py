@@ -56,8 +56,9 @@ def test_without_its_supervisor_a_process_ends_and_another_worker_has_everything
     assert second.stop() == 0
 
 
-def test_a_lost_machine_is_rescued_at_once(farm: Farm) -> None:
-    """Supervisor and processes killed together, as with a machine: only the file locks tell."""
+def test_a_lost_machine_is_rescued(farm_with: Callable[..., Farm]) -> None:
+    """Supervisor and processes killed together, as with a machine: only file locks tell, or the end of leases."""
+    farm = farm_with(worker_lease=2)
     first = farm.worker("-c", "1")
     held = farm.send("hold", "h", str(farm.gate()))
     farm.started("h")
@@ -88,7 +89,7 @@ def test_a_frozen_supervisor_costs_nothing(farm_with: Callable[..., Farm]) -> No
 
 
 def test_an_orphan_leaves_in_time(farm_with: Callable[..., Farm]) -> None:
-    farm = farm_with(worker_shutdown_timeout=1)
+    farm = farm_with(worker_shutdown_timeout=1, worker_lease=2)
     worker = farm.worker("-c", "1")
     held = farm.send("hold", "h", str(farm.gate()))
     pid = farm.started("h").pid

@@ -10,7 +10,7 @@ from tests.worker.fleet import Farm, Worker, until
 
 
 def waiting(farm: Farm) -> tuple[int, int]:
-    (depth,) = farm._app.broker.sync_producer().survey(["celery"])
+    depth = farm.depth()
     return depth.ready, depth.claimed
 
 
