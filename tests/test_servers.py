@@ -4,22 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import servers
+from tests.servers import RedisServer
 from tests.worker.fleet import until
 
 
-def test_each_test_has_an_empty_database(redis_server, redis_url, redis_db):
+def test_each_test_has_an_empty_database(redis_server: RedisServer, redis_url: str, redis_db: int) -> None:
     with redis_server.client(redis_db) as client:
         assert client.dbsize() == 0
         client.set("k", "v")
     assert redis_url.endswith(f"/{redis_db}")
 
 
-def test_a_server_keeps_its_port_and_its_data(own_redis):
+def test_a_server_keeps_its_port_and_its_data(own_redis: Callable[..., RedisServer]) -> None:
     server = own_redis(appendonly="yes", appendfsync="always")
     with server.client() as client:
         client.set("k", "v")
@@ -30,7 +32,7 @@ def test_a_server_keeps_its_port_and_its_data(own_redis):
     assert server.ended()
 
 
-def test_a_password_a_memory_limit_and_a_replica(own_redis):
+def test_a_password_a_memory_limit_and_a_replica(own_redis: Callable[..., RedisServer]) -> None:
     master = own_redis(password="secret", maxmemory="50mb")
     replica = own_redis(replica_of=master, masterauth="secret")
     with master.client() as client, replica.client() as copy:
@@ -39,7 +41,7 @@ def test_a_password_a_memory_limit_and_a_replica(own_redis):
         until(lambda: copy.get("k") == b"v", what="the replica has the key")
 
 
-def test_a_server_ends_with_the_process_that_started_it(tmp_path):
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = "import sys; from pathlib import Path; from tests.servers import RedisServer; "
     script += "print(RedisServer(Path(sys.argv[1])).start().process.pid, flush=True); sys.stdin.read()"
     starter = subprocess.Popen(
@@ -75,7 +77,7 @@ def test_two(own_redis):
 
 
 @pytest.mark.parametrize("ci", ["", "1"])
-def test_without_a_server_one_loud_line_or_a_failure(folder, monkeypatch, ci):
+def test_without_a_server_one_loud_line_or_a_failure(folder: Path, monkeypatch: pytest.MonkeyPatch, ci: str) -> None:
     (folder / "test_inner.py").write_text(INNER)
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("PATH", str(folder))

@@ -30,7 +30,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_an_error_survives_pickle_and_its_own_arguments(error):
+def test_an_error_survives_pickle_and_its_own_arguments(error: Exception) -> None:
     copied = pickle.loads(pickle.dumps(error))
     rebuilt = type(error)(*error.args)
     assert type(copied) is type(rebuilt) is type(error)
@@ -45,12 +45,12 @@ PUBLIC = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kin
 
 
 @pytest.mark.parametrize("kind", PUBLIC, ids=lambda kind: kind.__name__)
-def test_every_error_can_be_made_without_arguments_and_shown(kind):
+def test_every_error_can_be_made_without_arguments_and_shown(kind: type[Exception]) -> None:
     assert isinstance(str(kind()), str)
     assert isinstance(repr(copy.copy(kind())), str)
 
 
-def test_the_tree_in_the_docstring_names_every_error():
+def test_the_tree_in_the_docstring_names_every_error() -> None:
     assert errors.__doc__ is not None
     missing = [
         kind.__name__
@@ -78,11 +78,11 @@ def test_the_tree_in_the_docstring_names_every_error():
         (errors.Retry(when=datetime(2026, 11, 20, tzinfo=UTC)), "Retry at 2026-11-20 00:00:00+00:00"),
     ],
 )
-def test_the_text_says_what_and_what_next(error, text):
+def test_the_text_says_what_and_what_next(error: Exception, text: str) -> None:
     assert text in str(error)
 
 
-def test_a_retry_whose_cause_does_not_pickle_carries_its_text():
+def test_a_retry_whose_cause_does_not_pickle_carries_its_text() -> None:
     class Local(Exception):
         pass
 
@@ -90,11 +90,11 @@ def test_a_retry_whose_cause_does_not_pickle_carries_its_text():
     assert (copied.exc, copied.excs, copied.when, copied.is_eager) == (None, "Local('here')", 3, True)
 
 
-def test_limits_and_losses_are_no_errors_of_umbel():
+def test_limits_and_losses_are_no_errors_of_umbel() -> None:
     for kind in (errors.SoftTimeLimitExceeded, errors.TimeLimitExceeded, errors.WorkerLostError, errors.Terminated):
         assert kind.__bases__ == (Exception,)
 
 
-def test_a_result_that_does_not_come_is_also_the_builtin_timeout():
+def test_a_result_that_does_not_come_is_also_the_builtin_timeout() -> None:
     with pytest.raises(builtins.TimeoutError, match="3 s"):
         raise errors.TimeoutError("no result in 3 s")

@@ -1,7 +1,9 @@
 """What the options of a call mean: merging, times, rates."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,11 +15,11 @@ from umbel.core.options import Timing, merge, parse_rate, timestamp, timing
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 
 
-def test_later_layers_win_and_none_says_nothing():
+def test_later_layers_win_and_none_says_nothing() -> None:
     assert merge({"queue": "a", "priority": 1}, None, {"queue": "b", "priority": None}) == {"queue": "b", "priority": 1}
 
 
-def test_a_value_that_is_false_is_said():
+def test_a_value_that_is_false_is_said() -> None:
     assert merge({"ignore_result": True, "priority": 3}, {"ignore_result": False, "priority": 0}) == {
         "ignore_result": False,
         "priority": 0,
@@ -45,11 +47,11 @@ def test_a_value_that_is_false_is_said():
         ),
     ],
 )
-def test_times_of_a_call(given, expected):
+def test_times_of_a_call(given: dict[str, Any], expected: Timing) -> None:
     assert timing(**given, now=NOW) == expected
 
 
-def test_the_text_has_the_offset_of_the_zone_and_means_the_same_moment():
+def test_the_text_has_the_offset_of_the_zone_and_means_the_same_moment() -> None:
     found = timing(countdown=10, now=NOW, zone=ZoneInfo("Europe/Vienna"))
     assert found.eta == "2026-11-20T13:00:10+01:00"
     assert timestamp(found.eta) == found.due
@@ -68,13 +70,13 @@ def test_the_text_has_the_offset_of_the_zone_and_means_the_same_moment():
         ({"expires": []}, TypeError, "expires is a number of seconds"),
     ],
 )
-def test_a_time_that_is_none_is_refused_by_name(given, error, text):
+def test_a_time_that_is_none_is_refused_by_name(given: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         timing(**given, now=NOW)
 
 
 @pytest.fixture
-def far_from_utc(monkeypatch):
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     time.tzset()
     yield
@@ -83,14 +85,14 @@ def far_from_utc(monkeypatch):
 
 
 @pytest.mark.usefixtures("far_from_utc")
-def test_a_time_without_offset_is_utc_wherever_the_caller_is():
+def test_a_time_without_offset_is_utc_wherever_the_caller_is() -> None:
     assert timing(eta=datetime(2026, 11, 20, 12), expires="2026-11-20T12:00:00", now=NOW) == Timing(
         "2026-11-20T12:00:00+00:00", NOW, "2026-11-20T12:00:00+00:00", "0"
     )
 
 
 @pytest.mark.usefixtures("far_from_utc")
-def test_a_time_without_offset_in_a_message_is_utc():
+def test_a_time_without_offset_in_a_message_is_utc() -> None:
     assert timestamp("2026-11-20T12:00:00") == timestamp("2026-11-20T13:00:00+01:00") == NOW
 
 
@@ -110,18 +112,18 @@ def test_a_time_without_offset_in_a_message_is_utc():
         ("0/m", None),
     ],
 )
-def test_a_rate_is_an_interval(rate, interval):
+def test_a_rate_is_an_interval(rate: str | float | None, interval: float | None) -> None:
     assert parse_rate(rate) == interval
 
 
 @pytest.mark.parametrize("rate", ["fast", "1/d", "1/", -1, "-1/s", float("nan"), "inf/s", True, [], "1/s/s"])
-def test_what_is_no_rate_is_refused_with_the_forms_that_are(rate):
+def test_what_is_no_rate_is_refused_with_the_forms_that_are(rate: Any) -> None:
     with pytest.raises(ValueError, match="write '10/s', '5/m', '1/h', or a number per second"):
         parse_rate(rate)
 
 
 @given(st.floats(0.001, 1e6), st.sampled_from("smh"))
-def test_a_rate_times_its_interval_is_its_unit(number, unit):
+def test_a_rate_times_its_interval_is_its_unit(number: float, unit: str) -> None:
     interval = parse_rate(f"{number}/{unit}")
     assert interval is not None
     assert interval * number == pytest.approx({"s": 1, "m": 60, "h": 3600}[unit])

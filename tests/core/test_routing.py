@@ -1,7 +1,9 @@
 """Where calls go. Who wins was measured on Celery 5.7: the call over the task's attributes over the routes."""
 
 import re
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,9 @@ from umbel.core.errors import ImproperlyConfigured, QueueNotFound
 from umbel.core.routing import Destination, Exchange, Queue, Router, find_queue, read_queues
 
 
-def by_function(name, args, kwargs, options, task=None, **kw):
+def by_function(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], task: Any = None, **kw: Any
+) -> dict[str, Any] | str | None:
     if name == "tasks.big" and args and args[0] > 100:
         return {"queue": "large", "priority": 1}
     return "named" if task == "the task" else None
@@ -42,15 +46,15 @@ ROUTES = [
         ("other", (), {}),
     ],
 )
-def test_the_first_route_that_answers_is_taken(name, args, expected):
+def test_the_first_route_that_answers_is_taken(name: str, args: tuple[int, ...], expected: dict[str, Any]) -> None:
     assert Router(ROUTES).route(name, args) == expected
 
 
-def test_a_function_is_given_the_task():
+def test_a_function_is_given_the_task() -> None:
     assert Router(by_function).route("other", task="the task") == {"queue": "named"}
 
 
-def test_options_of_the_call_win_over_the_route_and_none_does_not():
+def test_options_of_the_call_win_over_the_route_and_none_does_not() -> None:
     router = Router({"a": {"queue": "routed", "priority": 3, "expires": 60}})
     assert router.route("a", options={"queue": "called", "priority": None}) == {
         "queue": "called",
@@ -59,28 +63,28 @@ def test_options_of_the_call_win_over_the_route_and_none_does_not():
     }
 
 
-def test_the_setting_is_never_changed_by_a_call():
+def test_the_setting_is_never_changed_by_a_call() -> None:
     routes = {"a": {"queue": "routed"}}
     Router(routes).route("a", options={"queue": "called"})["more"] = 1
     assert routes == {"a": {"queue": "routed"}}
 
 
-def test_a_glob_needs_a_star():
+def test_a_glob_needs_a_star() -> None:
     assert Router({"a?": "q", "[ab]": "q"}).route("ab") == {}
 
 
-def test_an_old_style_router_object_is_asked():
+def test_an_old_style_router_object_is_asked() -> None:
     router = SimpleNamespace(route_for_task=lambda task, args=None, kwargs=None: {"queue": task})
     assert Router([router]).route("a") == {"queue": "a"}
 
 
 @pytest.mark.parametrize("routes", ["my.module.route", 5, [5]])
-def test_what_is_no_route_is_refused(routes):
+def test_what_is_no_route_is_refused(routes: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="write a dict, a list of pairs, or a function"):
         Router(routes)
 
 
-def test_an_answer_that_is_no_route_is_refused():
+def test_an_answer_that_is_no_route_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="a dict of options or the name of a queue"):
         Router(lambda *a, **k: 5).route("a")
 
@@ -88,7 +92,7 @@ def test_an_answer_that_is_no_route_is_refused():
 # Queues
 
 
-def test_queues_are_read_from_names_queues_and_dicts():
+def test_queues_are_read_from_names_queues_and_dicts() -> None:
     kombu_like = SimpleNamespace(
         name="k",
         exchange=SimpleNamespace(name="ke", type="topic"),
@@ -110,17 +114,17 @@ def test_queues_are_read_from_names_queues_and_dicts():
     assert read_queues("only") == {"only": Queue("only")}
 
 
-def test_an_unknown_queue_option_is_refused_by_name():
+def test_an_unknown_queue_option_is_refused_by_name() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"queue 'a' has an unknown option 'exchnage'; known are .*exchange"):
         read_queues({"a": {"exchnage": "e"}})
 
 
-def test_what_is_no_queue_is_refused():
+def test_what_is_no_queue_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="5 is no queue"):
         read_queues([5])
 
 
-def test_a_missing_queue_is_made_up_or_refused():
+def test_a_missing_queue_is_made_up_or_refused() -> None:
     declared = {"a": Queue("a"), "b": Queue("b")}
     assert find_queue("c", declared, create_missing=True) == Queue("c")
     with pytest.raises(QueueNotFound, match="no queue 'c'; known queues: a, b"):
@@ -155,17 +159,17 @@ QUEUES = read_queues(
         ({"queue": "fan", "routing_key": "x"}, Destination(("fan",), "f", "x")),
     ],
 )
-def test_options_lead_to_queues(options, expected):
+def test_options_lead_to_queues(options: dict[str, Any], expected: Destination) -> None:
     assert Router(queues=QUEUES).destination(options) == expected
 
 
 @pytest.mark.parametrize("options", [{"exchange": "d", "routing_key": "no"}, {"exchange": "no", "routing_key": "dk"}])
-def test_an_exchange_that_leads_nowhere_is_refused(options):
+def test_an_exchange_that_leads_nowhere_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(QueueNotFound, match="bound to exchange"):
         Router(queues=QUEUES).destination(options)
 
 
-def test_a_missing_queue_is_refused_where_missing_ones_are_not_made():
+def test_a_missing_queue_is_refused_where_missing_ones_are_not_made() -> None:
     with pytest.raises(QueueNotFound, match="no queue 'emials'; known queues: celery, direct"):
         Router(queues=QUEUES, create_missing=False).destination({"queue": "emials"})
 
@@ -184,5 +188,5 @@ def test_a_missing_queue_is_refused_where_missing_ones_are_not_made():
         ("a+", "aa", False),
     ],
 )
-def test_topics(pattern, key, lands):
+def test_topics(pattern: str, key: str, lands: bool) -> None:
     assert Queue("q", Exchange("e", "topic"), pattern).takes("e", key) is lands

@@ -3,7 +3,7 @@
 import json
 import os
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-not-found]  # a dependency of the other environment
 
 from tests.interop.subjects import define
 

@@ -2,14 +2,16 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from celery.result import AsyncResult
+from celery.result import AsyncResult  # type: ignore[import-not-found]  # a dependency of the other environment
 
 from tests.interop.celery_app import app
 
 
-def send(name, args=(), kwargs=None, **options):
+def send(name: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
     """Publish; the id."""
     for key in ("eta", "expires"):
         if isinstance(options.get(key), str):
@@ -17,12 +19,12 @@ def send(name, args=(), kwargs=None, **options):
     return app.tasks[name].apply_async(args, kwargs, **options).id
 
 
-def send_many(name, count, **options):
+def send_many(name: str, count: int, **options: Any) -> list[Any]:
     """Publish ``count`` calls with their number; the ids."""
     return [app.tasks[name].apply_async((n,), **options).id for n in range(count)]
 
 
-def get(id, timeout=30):
+def get(id: str, timeout: float = 30) -> dict[str, Any]:
     """Wait; the value, or what was raised."""
     try:
         return {"value": AsyncResult(id, app=app).get(timeout=timeout)}
@@ -30,23 +32,23 @@ def get(id, timeout=30):
         return {"raised": type(exc).__name__, "module": type(exc).__module__, "args": list(map(str, exc.args))}
 
 
-def get_many(ids, timeout=60):
+def get_many(ids: list[str], timeout: float = 60) -> list[Any]:
     """Wait for all; the values."""
     return [AsyncResult(id, app=app).get(timeout=timeout) for id in ids]
 
 
-def look(id):
+def look(id: str) -> dict[str, Any]:
     """State and info now."""
     result = AsyncResult(id, app=app)
     return {"state": result.state, "info": repr(result.info), "traceback": result.traceback}
 
 
-def store(id, result, state):
+def store(id: str, result: Any, state: str) -> None:
     """Write a result as a worker does."""
     app.backend.store_result(id, result, state)
 
 
-def depth(queue):
+def depth(queue: str) -> Any:
     """What Celery counts in a queue."""
     with app.connection_for_read() as connection:
         return connection.default_channel._size(queue)

@@ -2,14 +2,18 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+Decorator = Callable[[Callable[..., Any]], Any]
 
 
 class Boom(Exception):
     """What the user's own code raises."""
 
 
-def note(app, request, *words):
+def note(app: object, request: Any, *words: object) -> None:
     """One line of the ledger, whole, whoever else writes: who ran what, and how it came."""
     info = request.delivery_info or {}
     line = {
@@ -26,51 +30,52 @@ def note(app, request, *words):
     os.close(ledger)
 
 
-def define(app):
-    """Give ``app`` the tasks."""
+def define(app: Any) -> Any:
+    """Give ``app``, of either kind, the tasks."""
+    task: Callable[..., Decorator] = app.task
 
-    @app.task(name="interop.add", bind=True)
-    def add(self, x, y=0):
+    @task(name="interop.add", bind=True)
+    def add(self: Any, x: Any, y: Any = 0) -> Any:
         note(app, self.request, "add", x, y)
         return x + y
 
-    @app.task(name="interop.echo", bind=True)
-    def echo(self, *args, **kwargs):
+    @task(name="interop.echo", bind=True)
+    def echo(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         note(app, self.request, "echo")
         return {"args": args, "kwargs": kwargs}
 
-    @app.task(name="interop.boom", bind=True)
-    def boom(self, *args):
+    @task(name="interop.boom", bind=True)
+    def boom(self: Any, *args: Any) -> None:
         note(app, self.request, "boom")
         raise Boom(*args)
 
-    @app.task(name="interop.key_error", bind=True)
-    def key_error(self, key):
+    @task(name="interop.key_error", bind=True)
+    def key_error(self: Any, key: Any) -> Any:
         note(app, self.request, "key_error")
         return {}[key]
 
-    @app.task(name="interop.flaky", bind=True, max_retries=5)
-    def flaky(self, times, countdown=0.01):
+    @task(name="interop.flaky", bind=True, max_retries=5)
+    def flaky(self: Any, times: int, countdown: float = 0.01) -> Any:
         note(app, self.request, "flaky")
         if self.request.retries < times:
             raise self.retry(countdown=countdown)
         return self.request.retries
 
-    @app.task(name="interop.hopeless", bind=True, max_retries=1)
-    def hopeless(self):
+    @task(name="interop.hopeless", bind=True, max_retries=1)
+    def hopeless(self: Any) -> None:
         note(app, self.request, "hopeless")
         try:
             raise Boom("again")
         except Boom as exc:
             raise self.retry(exc=exc, countdown=0.01) from exc
 
-    @app.task(name="interop.spawn", bind=True)
-    def spawn(self, count, queue):
+    @task(name="interop.spawn", bind=True)
+    def spawn(self: Any, count: int, queue: str) -> list[str]:
         note(app, self.request, "spawn")
         return [echo.apply_async((n,), queue=queue).id for n in range(count)]
 
-    @app.task(name="interop.custom_state", bind=True)
-    def custom_state(self, gate):
+    @task(name="interop.custom_state", bind=True)
+    def custom_state(self: Any, gate: str) -> None:
         self.update_state(state="PROGRESS", meta={"done": 3})
         note(app, self.request, "custom_state")
         while not Path(gate).exists():

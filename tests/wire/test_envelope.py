@@ -2,6 +2,7 @@
 
 import json as stdlib
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ JSON = frozenset({"application/json"})
 ID = "11111111-2222-3333-4444-555555555555"
 
 
-def head(headers=None, properties=None, **more) -> bytes:
+def head(headers: Any = None, properties: Any = None, **more: Any) -> bytes:
     return stdlib.dumps({"headers": headers, "properties": properties or {}, **more}).encode()
 
 
@@ -25,7 +26,7 @@ def head(headers=None, properties=None, **more) -> bytes:
 
 
 @pytest.mark.parametrize("name", [name for name in golden.NAMES if name not in ("protocol_1", "numeric_id", "chain")])
-def test_the_metadata_of_a_call_is_read(name):
+def test_the_metadata_of_a_call_is_read(name: str) -> None:
     message = golden.message(name)
     assert (message.headers.task, message.headers.id) == ("golden.add", ID)
     assert message.properties.correlation_id == ID
@@ -33,14 +34,14 @@ def test_the_metadata_of_a_call_is_read(name):
     assert (message.content_type, message.content_encoding) == ("application/json", "utf-8")
 
 
-def test_a_plain_call_has_the_defaults():
+def test_a_plain_call_has_the_defaults() -> None:
     headers = golden.message("plain").headers
     assert headers == Headers(
         "golden.add", ID, root_id=ID, argsrepr="(2, 2)", kwargsrepr="{}", origin="gen1@host", ignore_result=False
     )
 
 
-def test_every_option_of_a_call_is_read():
+def test_every_option_of_a_call_is_read() -> None:
     message = golden.message("everything")
     assert message.headers == Headers(
         task="golden.add",
@@ -65,11 +66,11 @@ def test_every_option_of_a_call_is_read():
     }
 
 
-def test_a_task_sent_by_name_leaves_ignore_result_open():
+def test_a_task_sent_by_name_leaves_ignore_result_open() -> None:
     assert golden.message("by_name").headers.ignore_result is None
 
 
-def test_an_id_that_is_a_number_becomes_text():
+def test_an_id_that_is_a_number_becomes_text() -> None:
     message = golden.message("numeric_id")
     assert (message.headers.id, message.headers.root_id, message.properties.correlation_id) == ("7", "7", "7")
 
@@ -87,7 +88,7 @@ def test_an_id_that_is_a_number_becomes_text():
         ({"origin": {"service": "web"}}, {}),  # an own header that took a known name
     ],
 )
-def test_nulls_and_strangers_among_the_headers_do_no_harm(headers, expected):
+def test_nulls_and_strangers_among_the_headers_do_no_harm(headers: dict[str, Any], expected: dict[str, Any]) -> None:
     found = envelope.decode(head({"task": "t", "id": "1", **headers}), b"").headers
     stamps = found.stamps or {}
     found = msgspec.structs.replace(found, stamps=stamps, compression=found.compression or msgspec.UNSET)
@@ -105,12 +106,14 @@ def test_nulls_and_strangers_among_the_headers_do_no_harm(headers, expected):
         ({"user_id": "u", "timestamp": 5, "body_encoding": "base64"}, Properties()),
     ],
 )
-def test_nulls_and_strangers_among_the_properties_do_no_harm(properties, expected):
+def test_nulls_and_strangers_among_the_properties_do_no_harm(
+    properties: dict[str, Any] | None, expected: Properties | None
+) -> None:
     found = envelope.decode(head({"task": "t", "id": "1"}, properties), b"").properties
     assert found == (expected or Properties(delivery_info=DeliveryInfo("e", "k")))
 
 
-def test_a_content_type_that_is_not_said_is_json():
+def test_a_content_type_that_is_not_said_is_json() -> None:
     for more in ({}, {"content-type": None, "content-encoding": None}):
         message = envelope.decode(head({"task": "t", "id": "1"}, **more), b"")
         assert (message.content_type, message.content_encoding) == ("application/json", "utf-8")
@@ -131,7 +134,7 @@ def test_a_content_type_that_is_not_said_is_json():
         (head({"task": "t", "id": "1"}, {"delivery_info": "celery"}), "its delivery_info is 'celery'"),
     ],
 )
-def test_what_is_no_message_says_why(data, reason):
+def test_what_is_no_message_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(Undecodable, match=reason):
         envelope.decode(data, b"")
 
@@ -148,7 +151,7 @@ def test_what_is_no_message_says_why(data, reason):
         ),
     ).map(lambda value: stdlib.dumps(value).encode())
 )
-def test_any_bytes_are_a_message_or_undecodable(data):
+def test_any_bytes_are_a_message_or_undecodable(data: bytes) -> None:
     try:
         message = envelope.decode(data, b"")
     except Undecodable:
@@ -161,7 +164,7 @@ def test_any_bytes_are_a_message_or_undecodable(data):
 
 
 @pytest.mark.parametrize("name", ["plain", "by_name", "wrapped"])
-def test_we_write_the_head_that_celery_writes(name):
+def test_we_write_the_head_that_celery_writes(name: str) -> None:
     message = golden.message(name)
     message.custom, message.head = None, b""
     written, expected = stdlib.loads(envelope.encode(message)[0]), stdlib.loads(golden.head(name))
@@ -170,13 +173,13 @@ def test_we_write_the_head_that_celery_writes(name):
     assert written == expected
 
 
-def test_own_headers_stand_beside_the_others_and_may_override_them():
+def test_own_headers_stand_beside_the_others_and_may_override_them() -> None:
     message = Message(Headers("t", "1"), Properties(), b"[]", custom={"trace": "abc", "shadow": "mine"})
     written = stdlib.loads(envelope.encode(message)[0])["headers"]
     assert (written["trace"], written["shadow"], written["task"]) == ("abc", "mine", "t")
 
 
-def test_own_headers_of_a_message_that_arrived_survive_its_next_journey():
+def test_own_headers_of_a_message_that_arrived_survive_its_next_journey() -> None:
     message = golden.message("everything")
     message.headers.retries += 1
     again = envelope.decode(*envelope.encode(message))
@@ -184,13 +187,13 @@ def test_own_headers_of_a_message_that_arrived_survive_its_next_journey():
     assert envelope.custom_headers(again) == envelope.custom_headers(message)
 
 
-def test_own_headers_that_were_replaced_are_not_read_from_the_head():
+def test_own_headers_that_were_replaced_are_not_read_from_the_head() -> None:
     message = golden.message("everything")
     message.custom = {"only": "this"}
     assert envelope.custom_headers(envelope.decode(*envelope.encode(message))) == {"only": "this"}
 
 
-def test_a_message_that_never_travelled_has_no_own_headers():
+def test_a_message_that_never_travelled_has_no_own_headers() -> None:
     assert envelope.custom_headers(Message(Headers("t", "1"), Properties(), b"")) == {}
 
 
@@ -218,7 +221,7 @@ CUSTOM = st.none() | st.dictionaries(
 
 
 @given(HEADERS, CUSTOM, st.binary())
-def test_a_message_arrives_as_it_was_sent(headers, custom, data):
+def test_a_message_arrives_as_it_was_sent(headers: Headers, custom: dict[str, Any] | None, data: bytes) -> None:
     sent = Message(headers, Properties("1", priority=4, expiration="500"), data, custom=custom)
     found = envelope.decode(*envelope.encode(sent))
     assert (found.headers, found.properties, found.body) == (sent.headers, sent.properties, sent.body)
@@ -228,7 +231,7 @@ def test_a_message_arrives_as_it_was_sent(headers, custom, data):
 # Protocol 1
 
 
-def test_a_call_of_protocol_1_becomes_one_of_protocol_2():
+def test_a_call_of_protocol_1_becomes_one_of_protocol_2() -> None:
     message = envelope.upgrade(golden.message("protocol_1"), JSON)
     assert (message.headers.task, message.headers.id, message.headers.retries) == ("golden.add", ID, 0)
     assert message.headers.eta == "2026-11-20T15:36:22.847286+00:00"
@@ -239,17 +242,17 @@ def test_a_call_of_protocol_1_becomes_one_of_protocol_2():
     assert (embed.errbacks, embed.chain, embed.chord) == (None, None, None)
 
 
-def test_a_message_of_protocol_2_is_left_alone():
+def test_a_message_of_protocol_2_is_left_alone() -> None:
     message = golden.message("plain")
     assert envelope.upgrade(message, frozenset()) is message
 
 
-def test_taskset_is_the_old_name_of_group():
+def test_taskset_is_the_old_name_of_group() -> None:
     call = {"task": "t", "id": "1", "taskset": "g"}
     assert envelope.upgrade(envelope.decode(head({}), stdlib.dumps(call).encode()), JSON).headers.group == "g"
 
 
-def test_local_times_of_protocol_1_get_their_offset():
+def test_local_times_of_protocol_1_get_their_offset() -> None:
     call = {"task": "t", "id": "1", "utc": False, "eta": "2026-11-20T12:00:00"}
     message = envelope.upgrade(envelope.decode(head({}), stdlib.dumps(call).encode()), JSON)
     assert message.headers.eta == datetime(2026, 11, 20, 12).astimezone().isoformat()
@@ -264,12 +267,12 @@ def test_local_times_of_protocol_1_get_their_offset():
         (b'{"task": "t", "id": "1", "eta": "soon", "utc": false}', "its eta is 'soon'"),
     ],
 )
-def test_neither_protocol_is_undecodable(data, reason):
+def test_neither_protocol_is_undecodable(data: bytes, reason: str) -> None:
     with pytest.raises(Undecodable, match=reason):
         envelope.upgrade(envelope.decode(head({}), data), JSON)
 
 
-def test_the_body_of_protocol_1_is_not_decoded_unless_accepted():
+def test_the_body_of_protocol_1_is_not_decoded_unless_accepted() -> None:
     message = envelope.decode(head({}, **{"content-type": "application/x-python-serialize"}), b"cos\nsystem\n")
     with pytest.raises(ContentDisallowed):
         envelope.upgrade(message, JSON)

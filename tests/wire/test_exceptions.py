@@ -4,6 +4,7 @@ import pickle
 import sys
 from datetime import UTC, datetime
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,16 +19,16 @@ class Custom(Exception):
 
 
 class Stubborn(Exception):
-    def __init__(self, *, code):
+    def __init__(self, *, code: int) -> None:
         super().__init__(f"code {code}")
 
 
 class Tangled(Exception):
-    def __init__(self, code, text):
+    def __init__(self, code: int, text: str) -> None:
         self.code = code
         super().__init__(text)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.code}"
 
 
@@ -55,16 +56,16 @@ class Tangled(Exception):
         ),
     ],
 )
-def test_an_exception_is_described_as_celery_does_and_comes_back(exc, data):
+def test_an_exception_is_described_as_celery_does_and_comes_back(exc: Exception, data: dict[str, Any]) -> None:
     assert exceptions.describe(exc) == data
     rebuilt = exceptions.rebuild(data)
     assert type(rebuilt) is type(exc)
     assert rebuilt.args == exc.args
 
 
-def test_arguments_that_json_cannot_carry_become_text():
+def test_arguments_that_json_cannot_carry_become_text() -> None:
     class Odd:
-        def __repr__(self):
+        def __repr__(self) -> str:
             raise RuntimeError
 
     when = datetime(2026, 11, 20, tzinfo=UTC)
@@ -75,13 +76,13 @@ def test_arguments_that_json_cannot_carry_become_text():
     assert found[3] == [2]
 
 
-def test_every_error_of_celerys_side_comes_back_as_ours():
+def test_every_error_of_celerys_side_comes_back_as_ours() -> None:
     for name, module in exceptions._MODULE_OF.items():
         rebuilt = exceptions.rebuild({"exc_type": name, "exc_message": ["x"], "exc_module": module})
         assert type(rebuilt) is getattr(errors, name)
 
 
-def test_a_module_that_is_not_loaded_is_not_loaded():
+def test_a_module_that_is_not_loaded_is_not_loaded() -> None:
     name = "antigravity"
     assert name not in sys.modules
     rebuilt = exceptions.rebuild({"exc_type": "Lost.InSpace", "exc_message": ["x", 1], "exc_module": name})
@@ -90,16 +91,16 @@ def test_a_module_that_is_not_loaded_is_not_loaded():
     assert isinstance(rebuilt, Exception)
 
 
-def test_a_module_is_not_asked_to_make_what_it_has_not(monkeypatch):
+def test_a_module_is_not_asked_to_make_what_it_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("lazy_module")
-    asked = []
+    asked: list[str] = []
     module.__getattr__ = asked.append  # type: ignore[method-assign]
     monkeypatch.setitem(sys.modules, "lazy_module", module)
     exceptions.rebuild({"exc_type": "Later", "exc_message": [], "exc_module": "lazy_module"})
     assert asked == []
 
 
-def test_the_same_unknown_class_is_one_class():
+def test_the_same_unknown_class_is_one_class() -> None:
     data = {"exc_type": "Unknown", "exc_message": [], "exc_module": "nowhere"}
     assert type(exceptions.rebuild(data)) is type(exceptions.rebuild(data))
 
@@ -108,18 +109,18 @@ def test_the_same_unknown_class_is_one_class():
     ("module", "name"),
     [("os", "system"), ("builtins", "eval"), ("builtins", "int"), ("os", "path"), ("subprocess", "Popen")],
 )
-def test_what_is_no_exception_is_never_called(module, name):
+def test_what_is_no_exception_is_never_called(module: str, name: str) -> None:
     __import__(module)
     with pytest.raises(SecurityError, match="is no exception; it was not called"):
         exceptions.rebuild({"exc_type": name, "exc_message": ["echo pwned"], "exc_module": module})
 
 
-def test_a_class_that_wants_other_arguments_is_still_caught_by_its_name():
+def test_a_class_that_wants_other_arguments_is_still_caught_by_its_name() -> None:
     with pytest.raises(Stubborn, match="code 5"):
         raise exceptions.rebuild(exceptions.describe(Stubborn(code=5)))
 
 
-def test_a_class_that_cannot_be_shown_without_its_init_becomes_a_plain_exception():
+def test_a_class_that_cannot_be_shown_without_its_init_becomes_a_plain_exception() -> None:
     rebuilt = exceptions.rebuild(exceptions.describe(Tangled(5, "text")))
     assert type(rebuilt) is Exception
     assert "Tangled" in str(rebuilt)
@@ -133,24 +134,24 @@ def test_a_class_that_cannot_be_shown_without_its_init_becomes_a_plain_exception
         (KeyError("as it is"), KeyError("as it is")),
     ],
 )
-def test_other_forms_that_celery_writes(data, expected):
+def test_other_forms_that_celery_writes(data: Any, expected: Exception) -> None:
     rebuilt = exceptions.rebuild(data)
     assert (type(rebuilt), rebuilt.args) == (type(expected), expected.args)
 
 
-def test_without_a_module_the_class_is_made_up():
+def test_without_a_module_the_class_is_made_up() -> None:
     rebuilt = exceptions.rebuild({"exc_type": "KeyError", "exc_message": ["x"], "exc_module": None})
     assert type(rebuilt) is not KeyError
     assert type(rebuilt).__name__ == "KeyError"
 
 
 @pytest.mark.parametrize("data", [None, 5, [], {}, {"exc_type": 5}])
-def test_what_is_no_description_is_a_decode_error(data):
+def test_what_is_no_description_is_a_decode_error(data: Any) -> None:
     with pytest.raises(DecodeError, match="not the description of an exception"):
         exceptions.rebuild(data)
 
 
-def test_a_rebuilt_error_of_ours_can_be_pickled():
+def test_a_rebuilt_error_of_ours_can_be_pickled() -> None:
     data = exceptions.describe(errors.QueueNotFound("a", ["b"]))
     rebuilt = exceptions.rebuild(data)
     assert str(pickle.loads(pickle.dumps(rebuilt))) == str(errors.QueueNotFound("a", ["b"]))

@@ -35,31 +35,31 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))
-def test_what_kombu_wrote_is_read(name):
+def test_what_kombu_wrote_is_read(name: str) -> None:
     value = json.loads(GOLDEN["values"][name])
     assert value == VALUES[name]
     assert type(value) is type(VALUES[name])
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))
-def test_we_write_what_kombu_writes(name):
+def test_we_write_what_kombu_writes(name: str) -> None:
     # Spaces and escapes apart, which the readers do not see.
     assert stdlib.loads(json.dumps(VALUES[name])) == stdlib.loads(GOLDEN["values"][name])
 
 
-def test_keys_are_written_as_kombu_writes_them():
+def test_keys_are_written_as_kombu_writes_them() -> None:
     value = {7: "int", 2.5: "float", True: "bool", None: "none"}
     assert stdlib.loads(json.dumps(value)) == stdlib.loads(GOLDEN["values"]["keys"])
 
 
-def test_numbers_that_json_has_not_are_written_as_kombu_writes_them():
+def test_numbers_that_json_has_not_are_written_as_kombu_writes_them() -> None:
     assert json.dumps([math.nan, math.inf, -math.inf]) == GOLDEN["values"]["nan"].encode()
     nan, *rest = json.loads(GOLDEN["values"]["nan"])
     assert math.isnan(nan)
     assert rest == [math.inf, -math.inf]
 
 
-def test_tuples_become_lists():
+def test_tuples_become_lists() -> None:
     assert json.dumps((1, (2,))) == b"[1,[2]]"
 
 
@@ -80,22 +80,22 @@ PLAIN = st.recursive(
 ODD_KEYS = st.dictionaries(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), PLAIN)
 
 
-def same(one, other) -> bool:
+def same(one: object, other: object) -> bool:
     return stdlib.dumps(one, sort_keys=True) == stdlib.dumps(other, sort_keys=True)
 
 
 @given(PLAIN)
-def test_plain_values_read_back_as_the_standard_library_would(value):
+def test_plain_values_read_back_as_the_standard_library_would(value: object) -> None:
     assert same(json.loads(json.dumps(value)), stdlib.loads(stdlib.dumps(value)))
 
 
 @given(PLAIN)
-def test_each_side_reads_what_the_other_writes(value):
+def test_each_side_reads_what_the_other_writes(value: object) -> None:
     assert same(stdlib.loads(json.dumps(value)), json.loads(stdlib.dumps(value)))
 
 
 @given(ODD_KEYS)
-def test_keys_are_those_of_the_standard_library(value):
+def test_keys_are_those_of_the_standard_library(value: object) -> None:
     assert same(stdlib.loads(json.dumps(value)), stdlib.loads(stdlib.dumps(value)))
 
 
@@ -113,7 +113,7 @@ TREES = st.recursive(
 
 
 @given(TREES)
-def test_wrapped_types_survive_anywhere_in_a_tree(value):
+def test_wrapped_types_survive_anywhere_in_a_tree(value: object) -> None:
     assert json.loads(json.dumps(value)) == value
 
 
@@ -164,13 +164,13 @@ Point = collections.namedtuple("Point", "x y")
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_subclasses_are_written_as_the_standard_library_writes_them(value):
+def test_subclasses_are_written_as_the_standard_library_writes_them(value: object) -> None:
     assert same(stdlib.loads(json.dumps(value)), stdlib.loads(stdlib.dumps(value)))
 
 
-def test_an_object_may_say_itself_what_it_is_in_json():
+def test_an_object_may_say_itself_what_it_is_in_json() -> None:
     class Money:
-        def __json__(self):
+        def __json__(self) -> object:
             return {"amount": Decimal("1.5")}
 
     assert json.loads(json.dumps([Money()])) == [{"amount": Decimal("1.5")}]
@@ -183,7 +183,7 @@ class Plain(enum.Enum):
     A = 1
 
 
-def a_function():
+def a_function() -> None:
     pass
 
 
@@ -204,13 +204,13 @@ def a_function():
         ([2**40000], (), "digits"),
     ],
 )
-def test_what_cannot_be_written_is_named(value, path, reason):
+def test_what_cannot_be_written_is_named(value: object, path: tuple[object, ...], reason: str) -> None:
     with pytest.raises(EncodeError, match=reason) as caught:
         json.dumps(value)
     assert caught.value.path == path
 
 
-def test_a_value_that_contains_itself_is_refused():
+def test_a_value_that_contains_itself_is_refused() -> None:
     loop: list[object] = []
     loop.append(loop)
     for value in (loop, [loop, object], [loop, math.nan]):
@@ -234,17 +234,17 @@ def test_a_value_that_contains_itself_is_refused():
         (b'{"__type__":"bytes","__value__":5}', "is no bytes"),
     ],
 )
-def test_what_cannot_be_read_is_a_decode_error(data, text):
+def test_what_cannot_be_read_is_a_decode_error(data: bytes, text: str) -> None:
     with pytest.raises(DecodeError, match=text):
         json.loads(data)
 
 
-def test_only_a_mapping_of_exactly_the_two_keys_is_a_wrapped_type():
+def test_only_a_mapping_of_exactly_the_two_keys_is_a_wrapped_type() -> None:
     text = '{"__type__": "datetime", "__value__": "x", "more": 1}'
     assert json.loads(text) == {"__type__": "datetime", "__value__": "x", "more": 1}
     assert json.loads('{"__type__": "datetime"}') == {"__type__": "datetime"}
 
 
-def test_text_is_read_as_well_as_bytes():
+def test_text_is_read_as_well_as_bytes() -> None:
     assert json.loads('{"__type__": "date", "__value__": "2026-11-20"}') == date(2026, 11, 20)
     assert json.loads('["\u00fc"]') == ["\u00fc"]

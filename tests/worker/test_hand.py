@@ -51,7 +51,12 @@ def test_nothing_starts_while_the_supervisor_takes_back(hand: Hand) -> None:
     hand.board.recall(on=True)
     hand.put([held(1)])
     taken = threading.Event()
-    thread = threading.Thread(target=lambda: (hand.take(), taken.set()))
+
+    def take() -> None:
+        hand.take()
+        taken.set()
+
+    thread = threading.Thread(target=take)
     thread.start()
     assert not taken.wait(0.05)
     hand.board.recall(on=False)

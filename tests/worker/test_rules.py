@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.worker.fleet import Farm, until
+from tests.worker.fleet import Farm, Line, until
 from umbel.core.errors import NotRegistered, TaskRevokedError
 from umbel.runtime.clock import SYSTEM
 
@@ -47,9 +47,12 @@ def test_a_rate_limit_holds_over_processes_and_delays_nothing_else(farm: Farm) -
     for other in others:
         other.get(timeout=20)
     last_other = max(farm.lines("start", f"other-{i}")[0].at for i in range(20))
-    starts = until(
-        lambda: len(found := [farm.lines("start", f"limited-{i}") for i in range(30)]) and all(found) and found
-    )
+
+    def all_started() -> list[list[Line]]:
+        found = [farm.lines("start", f"limited-{i}") for i in range(30)]
+        return found if all(found) else []
+
+    starts = until(all_started)
     at = sorted(line.at for lines in starts for line in lines)
     assert len(at) == 30
     for first, eleventh in zip(at, at[11:], strict=False):

@@ -7,15 +7,17 @@ The body is taken out of the envelope and written as text, since Umbel's head an
 import base64
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-import celery
-import kombu
+import celery  # type: ignore[import-not-found]  # run by hand, where it is installed
+import kombu  # type: ignore[import-not-found]
 from celery import Celery
-from kombu.utils import json as kombu_json
+from kombu.utils import json as kombu_json  # type: ignore[import-not-found]
 
 HERE = Path(__file__).parent
 ID = "11111111-2222-3333-4444-555555555555"
@@ -39,15 +41,20 @@ VALUES = {
 }
 
 
-def message(send) -> dict[str, str]:
+Send = Callable[[Any, Any, Any], Any]  # given the app and its two tasks, sends one message
+
+
+def message(send: Send) -> dict[str, str]:
     """Send one message, and take it off the queue as kombu stored it."""
     app = Celery("golden", broker="memory://", set_as_current=False)
 
-    @app.task(name="golden.add")
-    def add(x, y=0): ...
+    task: Callable[..., Callable[[Callable[..., None]], Any]] = app.task
 
-    @app.task(name="golden.end")
-    def end(*args): ...
+    @task(name="golden.add")
+    def add(x: Any, y: Any = 0) -> None: ...
+
+    @task(name="golden.end")
+    def end(*args: Any) -> None: ...
 
     send(app, add, end)
     with app.connection_for_read() as connection:
@@ -60,12 +67,12 @@ def message(send) -> dict[str, str]:
     return {"head": kombu_json.dumps(payload), "body": body}
 
 
-def protocol_1(app, add, end):
+def protocol_1(app: Any, add: Any, end: Any) -> None:
     app.conf.task_protocol = 1
     add.apply_async((1,), {"y": 2}, task_id=ID, eta=WHEN, expires=WHEN + timedelta(hours=1), link=end.s())
 
 
-MESSAGES = {
+MESSAGES: dict[str, Send] = {
     "plain": lambda app, add, end: add.apply_async((2, 2), task_id=ID),
     "everything": lambda app, add, end: add.apply_async(
         (1,),
@@ -98,7 +105,7 @@ MESSAGES = {
 def main() -> None:
     """Write the files."""
     versions = {"celery": celery.__version__, "kombu": kombu.__version__, "python": sys.version.split()[0]}
-    found = {"versions": versions, "messages": {name: message(send) for name, send in MESSAGES.items()}}
+    found: dict[str, Any] = {"versions": versions, "messages": {name: message(send) for name, send in MESSAGES.items()}}
     found["values"] = {name: kombu_json.dumps(value) for name, value in VALUES.items()}
     found["values"]["nan"] = kombu_json.dumps([float("nan"), float("inf"), float("-inf")])
     (HERE / "celery.json").write_text(json.dumps(found, indent=1) + "\n")

@@ -8,36 +8,41 @@ The database is emptied before every capture. Bytes are in base64, because some 
 import base64
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import celery
-import kombu
+import celery  # type: ignore[import-not-found]  # run by hand, where it is installed
+import kombu  # type: ignore[import-not-found]
 import redis
-from capture import ID, MESSAGES, WHEN
+from capture import ID, MESSAGES, WHEN  # type: ignore[import-not-found]  # a script's sibling
 from celery import Celery, states
-from celery.app.task import Context
+from celery.app.task import Context  # type: ignore[import-not-found]
 
 HERE = Path(__file__).parent
 OTHER = "99999999-2222-3333-4444-555555555555"
+Send = Callable[[Any, Any, Any], Any]  # given the app and its two tasks, sends one message
+Store = Callable[[Any], Any]  # given the backend, stores one result
 
 
-def app_on(url, backend=None, **settings):
+def app_on(url: str, backend: str | None = None, **settings: Any) -> tuple[Any, Any, Any]:
     """An app with two tasks, and what its database holds afterwards is the capture."""
     app = Celery("golden", broker=url, backend=backend, set_as_current=False)
     app.conf.update(settings)
+    task: Callable[..., Callable[[Callable[..., None]], Any]] = app.task
 
-    @app.task(name="golden.add")
-    def add(x, y=0): ...
+    @task(name="golden.add")
+    def add(x: Any, y: Any = 0) -> None: ...
 
-    @app.task(name="golden.end")
-    def end(*args): ...
+    @task(name="golden.end")
+    def end(*args: Any) -> None: ...
 
     return app, add, end
 
 
-def element(url, send, **settings):
+def element(url: str, send: Send, **settings: Any) -> dict[str, str]:
     """The one list element that ``send`` leaves, and the list's key."""
-    client = redis.Redis.from_url(url)
+    client: Any = redis.Redis.from_url(url)
     client.flushdb()
     app, add, end = app_on(url, **settings)
     send(app, add, end)
@@ -46,18 +51,18 @@ def element(url, send, **settings):
     return {"key": key.decode(), "bytes": text(raw.replace(origin(raw), b'"gen1@host"'))}
 
 
-def origin(raw):
+def origin(raw: bytes) -> bytes:
     """The machine that captured this is nobody's business."""
     found = json.loads(raw)["headers"].get("origin")
     return json.dumps(found).encode() if found else b"\0"
 
 
-def text(raw):
+def text(raw: bytes) -> str:
     """Bytes as base64."""
     return base64.b64encode(raw).decode()
 
 
-def redelivered(app, add, end):
+def redelivered(app: Any, add: Any, end: Any) -> None:
     """A worker took it and went away."""
     add.apply_async((2, 2), task_id=ID)
     with app.connection_for_read() as connection:
@@ -66,14 +71,14 @@ def redelivered(app, add, end):
         channel.qos.restore_by_tag(message.delivery_tag)
 
 
-def routed(app, add, end):
+def routed(app: Any, add: Any, end: Any) -> None:
     """By a topic exchange."""
     exchange = kombu.Exchange("media", type="topic")
     app.conf.task_queues = [kombu.Queue("videos", exchange, routing_key="media.video.#")]
     add.apply_async((2, 2), task_id=ID, queue="videos", routing_key="media.video.mp4")
 
 
-ELEMENTS = {
+ELEMENTS: dict[str, tuple[Send, dict[str, Any]]] = {
     **{name: (send, {}) for name, send in MESSAGES.items() if name != "wrapped"},
     "redelivered": (redelivered, {}),
     "routed": (routed, {}),
@@ -82,9 +87,9 @@ ELEMENTS = {
 }
 
 
-def result(url, store, task_id=ID, **settings):
+def result(url: str, store: Store, task_id: str = ID, **settings: Any) -> dict[str, Any]:
     """What ``store`` leaves under the task's key, and its time to live."""
-    client = redis.Redis.from_url(url)
+    client: Any = redis.Redis.from_url(url)
     client.flushdb()
     app, _, _ = app_on(url, url, **settings)
     store(app.backend)
@@ -92,7 +97,7 @@ def result(url, store, task_id=ID, **settings):
     return {"key": key.decode(), "bytes": text(client.get(key)), "ttl": client.ttl(key)}
 
 
-def fail(backend):
+def fail(backend: Any) -> None:
     """As a worker does."""
     try:
         raise KeyError("boom")
@@ -100,7 +105,7 @@ def fail(backend):
         backend.mark_as_failure(ID, exc, "Traceback: …")
 
 
-def context():
+def context() -> Any:
     """What a worker knows of the call."""
     return Context(
         id=ID, task="golden.add", args=[2, 2], kwargs={"when": WHEN}, hostname="w1@host", retries=1,
@@ -108,7 +113,7 @@ def context():
     )  # fmt: skip
 
 
-RESULTS = {
+RESULTS: dict[str, tuple[Store, dict[str, Any]]] = {
     "success": (lambda backend: backend.mark_as_done(ID, 4), {}),
     "failure": (fail, {}),
     "started": (lambda backend: backend.mark_as_started(ID, pid=1, hostname="w1@host"), {}),
@@ -133,7 +138,7 @@ RESULTS = {
 }
 
 
-def main(url):
+def main(url: str) -> None:
     """Write the file."""
     assert states.SUCCESS == "SUCCESS"
     versions = {"celery": celery.__version__, "kombu": kombu.__version__, "redis-py": redis.__version__}
