@@ -1,0 +1,33 @@
+"""Dramatiq with one process of 8 threads, its default number.
+
+Its guide gives no further advice for speed; the prefetch of twice the threads is its default. Results only where they
+are measured ("Results" in its guide; with Redis, waiting blocks on the server and does not poll). With hiredis.
+"""
+
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
+
+from peers import work
+
+broker = RedisBroker(url=work.REDIS)
+if work.RESULTS:
+    broker.add_middleware(Results(backend=RedisBackend(url=work.REDIS), store_results=True))
+dramatiq.set_broker(broker)
+TASKS = {name: dramatiq.actor(getattr(work, name), actor_name=name) for name in ("noop", "mark", "spin")}
+
+
+def worker() -> list[str]:
+    return ["dramatiq", "peers.dramatiq", "--processes", "1", "--threads", "8"]
+
+
+def send(task: str, number: int) -> Any:
+    return TASKS[task].send(number)
+
+
+def result(sent: Any) -> Any:
+    return sent.get_result(block=True, timeout=60_000)

@@ -1,0 +1,172 @@
+"""PEERS.md: figures into tables. Pure but for the reading and writing of the figures that are kept between runs."""
+
+import json
+import os
+import platform
+import statistics
+from pathlib import Path
+from typing import Any
+
+from peers.machine import has_realtime
+
+Runs = dict[str, dict[str, list[float]]]
+"""Per peer and figure: the value of each round."""
+
+COLUMNS = {
+    "drain": "drain, tasks/s",
+    "drain_results": "with results",
+    "enqueue": "enqueue, one by one, /s",
+    "bulk": "in bulk, /s",
+    "p50": "round trip p50, ms",
+    "p99": "p99, ms",
+    "idle": "commands/s, idle",
+    "spin": "1 ms tasks, own share",
+    "memory": "memory, MB",
+    "start_up": "start-up, s",
+}
+LOWER_IS_BETTER = {"p50", "p99", "idle", "memory", "start_up"}
+DIGITS = {"p50": 2, "p99": 2, "idle": 2, "spin": 2, "memory": 1, "start_up": 2}
+
+PYTHON_PEERS = ("dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
+
+PAGE = """\
+# Umbel beside its peers on Redis
+
+By `make bench-peers`: {rounds} rounds of {seconds:g} s a measurement, medians. All take turns, measure by measure, on one
+Redis of their own on the loopback, without persistence; every round begins with another peer. One worker process each.
+{machine}
+
+{table}
+
+How many times as fast as Umbel the others are not: Umbel's figure against theirs (above 1, Umbel is better).
+
+{ratios}
+
+| what must hold | measured | must be | |
+|---|---:|---:|---|
+{musts}
+
+## How it is measured
+
+- *Drain*: the queue is full before the worker starts; every 50th task notes the time when it runs, and the rate is taken
+  between those notes, without the first tenth. Start-up is not in it.
+- *Enqueue*: one producer into an empty queue that nobody reads, no result store. *Bulk*: 1,000 messages per call, where
+  the peer has a call for it.
+- *Round trip*: enqueue, run, result in the caller's hand, on a worker that has been idle for 5 to 15 ms, by the peer's
+  own way to wait. *Idle*: commands that Redis ran (those inside of scripts too) while the worker had nothing to do.
+- *1 ms tasks*: loops of pure Python that take 1 ms alone; the share of the time that they got.
+- *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to its
+  first task.
+- *limit* is [limit_redis.py](limit_redis.py): an I/O thread and a lane over bare Redis, and nothing else of a worker.
+{deep}
+## Settings
+
+{settings}
+## Spread
+
+Lowest to highest of the rounds.
+
+{spread}
+"""
+
+
+def shown(figure: str, value: float) -> str:
+    return f"{value:,.{DIGITS.get(figure, 0)}f}"
+
+
+def medians(runs: Runs) -> dict[str, dict[str, float]]:
+    return {peer: {name: statistics.median(values) for name, values in of.items()} for peer, of in runs.items()}
+
+
+def table(cells: dict[str, dict[str, str]], columns: dict[str, str]) -> str:
+    lines = ["| | " + " | ".join(columns.values()) + " |", "|---|" + "---:|" * len(columns)]
+    lines += [f"| {row} | " + " | ".join(cells[row].get(name, "") for name in columns) + " |" for row in cells]
+    return "\n".join(lines)
+
+
+def better(figure: str, umbel: float, other: float) -> float:
+    """How many times better Umbel's figure is."""
+    low, high = (umbel, other) if figure in LOWER_IS_BETTER else (other, umbel)
+    return high / low if low else float("inf")
+
+
+def ratios(middle: dict[str, dict[str, float]]) -> str:
+    umbel = middle.get("umbel", {})
+    cells = {
+        peer: {name: f"{better(name, umbel[name], value):,.2f}" for name, value in of.items() if name in umbel}
+        for peer, of in middle.items()
+        if peer != "umbel"
+    }
+    return table(cells, COLUMNS)
+
+
+def musts(middle: dict[str, dict[str, float]]) -> str:
+    """The budgets that concern Redis, each with what was measured."""
+    umbel, celery, limit = (middle.get(name, {}) for name in ("umbel", "celery", "limit"))
+    rows: list[tuple[str, float | None, float, bool]] = []
+    for figure, words in (("drain", "drain"), ("drain_results", "drain with results")):
+        best = max((middle[peer].get(figure, 0.0) for peer in PYTHON_PEERS if peer in middle), default=0.0)
+        rows.append((f"{words}, of the limit", over(umbel.get(figure), limit.get(figure)), 0.5, True))
+        rows.append((f"{words}, times Celery", over(umbel.get(figure), celery.get(figure)), 25, True))
+        rows.append((f"{words}, times the best other peer", over(umbel.get(figure), best), 10, True))
+    rows.append(("enqueue, times Celery", over(umbel.get("enqueue"), celery.get("enqueue")), 5, True))
+    rows.append(("bulk, times Celery one by one", over(umbel.get("bulk"), celery.get("enqueue")), 30, True))
+    rows.append(("round trip p50, of Celery's", over(umbel.get("p50"), celery.get("p50")), 1 / 3, False))
+    rows.append(("commands a second while idle", umbel.get("idle"), 1, False))
+    rows.append(("1 ms tasks, own share", umbel.get("spin"), 0.9, True))
+    return "\n".join(must(*row) for row in rows)
+
+
+def over(one: float | None, other: float | None) -> float | None:
+    return one / other if one and other else None
+
+
+def must(words: str, value: float | None, bound: float, at_least: bool) -> str:
+    sign = "≥" if at_least else "≤"
+    if value is None:
+        return f"| {words} | | {sign} {bound:.3g} | not measured |"
+    holds = value >= bound if at_least else value <= bound
+    return f"| {words} | {value:.2f} | {sign} {bound:.3g} | {'holds' if holds else '**missed**'} |"
+
+
+def written(figures: dict[str, Any]) -> str:
+    """The whole page, of what has been measured so far."""
+    of = figures.get("peers", {"runs": {}, "failed": {}, "settings": {}, "rounds": 0, "seconds": 0, "machine": ""})
+    middle = medians(of["runs"])
+    cells = {peer: {name: shown(name, value) for name, value in row.items()} for peer, row in middle.items()}
+    spread = {
+        peer: {name: f"{shown(name, min(values))} to {shown(name, max(values))}" for name, values in row.items()}
+        for peer, row in of["runs"].items()
+    }
+    failed = [f"- **did not run:** {what}: {why.splitlines()[-1]}" for what, why in of["failed"].items()]
+    settings = "\n\n".join(f"**{name}.** {told}" for name, told in of["settings"].items())
+    return PAGE.format(
+        rounds=of["rounds"],
+        seconds=of["seconds"],
+        machine="\n".join([of["machine"], *failed]),
+        table=table(cells, COLUMNS),
+        ratios=ratios(middle),
+        musts=musts(middle),
+        deep="".join(figures.get(part, {}).get("page", "") for part in ("backlog", "consumers")),
+        settings=settings + "\n",
+        spread=table(spread, COLUMNS),
+    )
+
+
+def machine(bench: Any) -> str:
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    ahead = "Everything measured, Redis too, ran ahead of the machine's other work (`chrt -r 20`)."
+    beside = "Nothing kept the machine's other work away."
+    redis = bench.redis.info("server")["redis_version"]
+    where = f"{python}, Redis {redis}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs."
+    return f"{where} {ahead if bench.realtime and has_realtime() else beside}"
+
+
+def kept(path: Path) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return figures
+
+
+def keep(path: Path, figures: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=1))
