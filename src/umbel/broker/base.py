@@ -190,6 +190,14 @@ class Delayed(Protocol):
         """Make up to ``limit`` delayed messages of a queue ready now, the first due first, and say how many."""
 
 
+@runtime_checkable
+class WayBack(Protocol):
+    """For brokers that another system reads too (Celery): nothing may stay where only Umbel finds it."""
+
+    async def leave(self) -> int:
+        """Give delayed messages back to where the other system finds them, and say how many there were."""
+
+
 class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):
     """A keeper with every power that the built-in adapters have."""
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "dead": "Dead letters: look, send again, delete.",
     "purge": "Delete what waits.",
     "migrate": "Carry what waits to another broker.",
+    "leave": "Give everything back to Celery.",
     "list": "List the bindings of queues.",
     "report": "Versions, platform and settings, for a bug report.",
     "demo": "The main job on real files, with a process killed half-way.",

@@ -62,15 +62,17 @@ def app_facts(app: Umbel) -> dict[str, Any]:
             "guarantees": " ".join(sorted(features.guarantees, key=lambda name: (len(name), name))),
             "longest hold": "any" if features.longest_hold is None else f"{features.longest_hold} s",
             "largest message": "any" if features.largest_message is None else f"{features.largest_message} bytes",
-            "result and acknowledgement": "one step" if shares(app) else "result first, then acknowledgement",
+            "result and acknowledgement": together(app),
         },
         "settings": {key: hide_password(str(value)) for key, value in app.conf.table().items()},
     }
 
 
-def shares(app: Umbel) -> bool:
+def together(app: Umbel) -> str:
     """Whether result and acknowledgement become visible together."""
-    return app.store is not None and app.broker.shares_server(app.store)
+    if app.store is None:
+        return "no results are kept"
+    return "one step" if app.broker.shares_server(app.store) else "result first, then acknowledgement"
 
 
 def installed_version(name: str) -> str | None:

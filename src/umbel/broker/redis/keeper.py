@@ -89,6 +89,15 @@ class RedisKeeper:
     async def close(self) -> None:
         """Nothing is held: the connection is the consumer's, or belongs to the event loop."""
 
+    # WayBack ----------------------------------------------------------------------------------------------------------
+
+    async def leave(self) -> int:
+        """As the port says: a bounded batch at a time."""
+        total = sum(depth.delayed for depth in await self.survey(None))
+        while await self._run("leave", "1", ""):
+            pass
+        return total
+
     # RenewFor ---------------------------------------------------------------------------------------------------------
 
     async def enroll(self, consumer: ConsumerId, *, lease: float, width: int) -> None:
