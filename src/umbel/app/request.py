@@ -22,6 +22,8 @@ class Context:
     ``publish`` is Umbel's own: follow-up messages that leave together with the settlement of this task.
     """
 
+    message: Message | None
+    embed: Embed
     args: list[Any] | None = None
     kwargs: dict[str, Any] | None = None
     hostname: str | None = None
@@ -54,10 +56,9 @@ class Context:
     stamps: dict[str, Any] | None
 
     def __init__(self, message: Message | None = None, embed: Embed = _NO_EMBED, **fields: Any) -> None:
-        self.message = message
-        self.embed = embed
-        if fields:
-            self.__dict__.update(fields)
+        fields["message"] = message
+        fields["embed"] = embed
+        self.__dict__ = fields
 
     def __getattr__(self, name: str) -> Any:
         if name in _FROM_HEADERS:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from umbel.core.errors import DecodeError, EncodeError
 from umbel.core.record import Record
@@ -17,18 +18,28 @@ _FREE = ("result", "args", "kwargs", "children")
 
 def encode(record: Record) -> bytes:
     """The record as JSON. Raises ``EncodeError`` whose ``path`` begins with the field: ``("result", 0, "when")``."""
-    replaced: dict[str, Any] = {}
-    for name in _FREE:
-        value = getattr(record, name)
-        if not (json.plain(value) or value is msgspec.UNSET or type(value) is msgspec.Raw):
-            replaced[name] = msgspec.Raw(_dumps(name, value))
-    if replaced:
-        record = msgspec.structs.replace(record, **replaced)
+    if (
+        type(record.result) is not msgspec.Raw
+        or record.children
+        or record.args is not UNSET
+        or record.kwargs is not UNSET
+    ):
+        record = _plain(record)
     try:
         return _encode(record)
     except ValueError:  # lone surrogates, integers of very many digits
-        said = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not msgspec.UNSET}
+        said = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not UNSET}
         return json.dumps({name: json.loads(bytes(v)) if type(v) is msgspec.Raw else v for name, v in said.items()})
+
+
+def _plain(record: Record) -> Record:
+    """The record with those fields encoded that msgspec would not write as Celery does."""
+    replaced: dict[str, Any] = {}
+    for name in _FREE:
+        value = getattr(record, name)
+        if not (json.plain(value) or value is UNSET or type(value) is msgspec.Raw):
+            replaced[name] = msgspec.Raw(_dumps(name, value))
+    return msgspec.structs.replace(record, **replaced) if replaced else record
 
 
 def _dumps(name: str, value: Any) -> bytes:

@@ -26,6 +26,7 @@ from umbel.core.delivery import (
     Refused,
     Release,
     Revocation,
+    Settled,
     Settlement,
     Turn,
     Verdict,
@@ -215,8 +216,12 @@ class IoThread:
         self._batch = []
         self._renewed(sent)
         self._queues = (*self._queues[1:], self._queues[0])
+        tickets = self._intake.tickets
         for one, verdict in zip(batch, turn.verdicts, strict=True):
-            self._answer(one, verdict)
+            if one.last and one.answer is None and type(verdict) is Settled:
+                tickets.pop(one.settlement.ticket, None)
+            else:
+                self._answer(one, verdict)
         try:
             await self._claimed(turn, room)
         except OperationalError as error:

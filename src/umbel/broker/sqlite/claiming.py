@@ -123,15 +123,15 @@ def _record(link: sqlite3.Connection, claimant: Claimant, queue: str, seqs: list
 def deliveries(claimant: Claimant, claimed: Sequence[Claimed]) -> list[Delivery]:
     """What was claimed, decoded. Bytes that are no message become an undecodable delivery."""
     found: list[Delivery] = []
+    id, _, generation = claimant
     for queue, serial, marks, losses, heads, bodies, data, times in claimed:
         start = 0
-        for index, mark in enumerate(marks):
-            middle = start + heads[index]
-            end = middle + bodies[index]
-            ticket = Ticket(claimant.id, claimant.generation, serial + index)
-            delivery = delivered(ticket, queue, data[start:middle], data[middle:end])
-            if mark or losses[index]:
-                delivery.losses = losses[index]
+        for index, (mark, loss, head, body) in enumerate(zip(marks, losses, heads, bodies, strict=True)):
+            middle = start + head
+            end = middle + body
+            delivery = delivered(Ticket(id, generation, serial + index), queue, data[start:middle], data[middle:end])
+            if mark or loss:
+                delivery.losses = loss
                 delivery.redelivered = bool(mark & 1)
                 delivery.unknown_since, delivery.granted = times.get(index, (None, None))
             found.append(delivery)

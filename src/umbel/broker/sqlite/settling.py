@@ -57,15 +57,15 @@ def settle(
     todo = _Todo(now)
     verdicts: list[Verdict] = []
     for prepared in batch:
-        ticket = prepared.settlement.ticket
-        found = held.get(ticket.serial)
-        if found is None or found[0] != ticket.generation or ticket.consumer != id:
+        consumer, generation, serial = prepared.settlement.ticket
+        found = held.get(serial)
+        if found is None or found[0] != generation or consumer != id:
             verdicts.append(GONE)
         elif prepared.error is not None:
             verdicts.append(Refused(prepared.error))
         else:
-            if todo.add(prepared, found[1]):
-                del held[ticket.serial]
+            if todo.add(prepared, serial, found[1]):
+                del held[serial]
             verdicts.append(SETTLED)
     todo.perform(link, number)
     return verdicts
@@ -150,12 +150,13 @@ class _Todo:
         self.times: list[tuple[int, float | None, float | None]] = []
         self.buried: list[tuple[Any, ...]] = []
 
-    def add(self, prepared: Prepared, seq: int) -> bool:
+    def add(self, prepared: Prepared, serial: int, seq: int) -> bool:
         """Note it, and say whether it ends the claim."""
         settlement = prepared.settlement
+        disposition = settlement.disposition
         self.writes += settlement.ops
-        self.rows += prepared.rows
-        disposition, serial = settlement.disposition, settlement.ticket.serial
+        if prepared.rows:
+            self.rows += prepared.rows
         if type(disposition) is Ack:
             self.done.append(seq)
         elif type(disposition) is Begin:

@@ -6,6 +6,7 @@ up to the switch interval, for each row: so a batch is one statement with many r
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from umbel.drivers.sqlite.trouble import BadOperation
@@ -34,7 +35,7 @@ def insert(connection: sqlite3.Connection, into: Insert, rows: Sequence[tuple[An
     start, left = 0, len(rows)
     while left:
         count = min(_LARGEST_STEP, 1 << (left.bit_length() - 1))
-        values = [value for row in rows[start : start + count] for value in row]
+        values = tuple(chain.from_iterable(rows[start : start + count]))
         connection.execute(_inserting(into, count), values)
         start, left = start + count, left - count
 
@@ -42,10 +43,15 @@ def insert(connection: sqlite3.Connection, into: Insert, rows: Sequence[tuple[An
 def write(connection: sqlite3.Connection, writes: Iterable[Write]) -> None:
     """Perform compiled writes, in their order as far as they go into the same place."""
     by_place: dict[Insert, list[tuple[Any, ...]]] = {}
+    place: Insert | None = None
+    rows: list[tuple[Any, ...]] = []
     for item in writes:
         if type(item) is not Write:
             raise BadOperation(f"not an operation of this database: {item!r:.100}")
-        by_place.setdefault(item.into, []).append(item.row)
+        into, row = item
+        if into is not place:
+            place, rows = into, by_place.setdefault(into, [])
+        rows.append(row)
     for into, rows in by_place.items():
         insert(connection, into, rows)
 
