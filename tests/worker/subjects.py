@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import get_context
 from typing import Any
@@ -292,3 +293,210 @@ if os.environ.get("SUBJECT_SIGNALS"):
                   "worker_process_init", "worker_process_shutdown", "worker_shutting_down", "worker_shutdown",
                   "before_task_publish", "after_task_publish"):  # fmt: skip
         getattr(signals, _name).connect(_noting(_name), weak=False)
+
+
+# Bad manners ----------------------------------------------------------------------------------------------------------
+
+
+class Unprintable(Exception):
+    """Its own text is what fails."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+    __repr__ = __str__
+
+
+@app.task
+def bad_manners(how: str) -> object:
+    """One thing that a task should not do, by name."""
+    return getattr(Manners, how)()
+
+
+class Manners:
+    """Each ends in its own way, and none may cost more than its own task."""
+
+    @staticmethod
+    def raises_unprintable() -> None:
+        raise Unprintable(Unprintable())
+
+    @staticmethod
+    def raises_unencodable() -> None:
+        raise ValueError("\udc80", threading.Lock())
+
+    @staticmethod
+    def raises_its_own_cause() -> None:
+        error = ValueError("circle")
+        error.__cause__ = error
+        raise error
+
+    @staticmethod
+    def raises_base() -> None:
+        raise GeneratorExit
+
+    @staticmethod
+    def recurses() -> object:
+        return Manners.recurses()
+
+    @staticmethod
+    def returns_itself() -> object:
+        value: list[object] = []
+        value.append(value)
+        return value
+
+    @staticmethod
+    def returns_unprintable() -> object:
+        return Unprintable()
+
+    @staticmethod
+    def returns_megabytes() -> str:
+        return "x" * 5_000_000
+
+    @staticmethod
+    def closes_its_output() -> str:
+        sys.stdout.close()
+        sys.stderr.close()
+        return "closed"
+
+    @staticmethod
+    def reads_its_input() -> str:
+        return sys.stdin.read()
+
+    @staticmethod
+    def signals_its_group() -> str:
+        os.killpg(0, signal.SIGTERM)
+        return "alive"
+
+    @staticmethod
+    def terminates_a_program() -> int:
+        program = subprocess.Popen(["sleep", "60"])
+        program.terminate()
+        return program.wait(10)
+
+    @staticmethod
+    def terminates_a_child() -> int | None:
+        child = get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+        child.terminate()
+        child.join(10)
+        return child.exitcode
+
+    @staticmethod
+    def forks_and_exits() -> int:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(7)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    @staticmethod
+    def publishes_from_a_child() -> int:
+        pid = os.fork()
+        if pid == 0:
+            quick.delay("from a child")
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    @staticmethod
+    def publishes_from_a_thread() -> str:
+        found: list[str] = []
+        thread = threading.Thread(target=lambda: found.append(quick.delay("from a thread").id))
+        thread.start()
+        thread.join()
+        return "published" if found else "lost"
+
+    @staticmethod
+    def leaves_a_thread() -> str:
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+        return "left"
+
+    @staticmethod
+    def publishes_in_a_loop_of_its_own() -> str:
+        async def publish() -> None:
+            await quick.adelay("from a loop")
+
+        asyncio.run(publish())
+        return "published"
+
+
+@app.task
+def closes_everything() -> None:
+    note("start", "closes_everything")
+    os.closerange(3, 4096)
+
+
+@app.task(acks_late=False)
+def early(key: object) -> object:
+    note("start", key)
+    time.sleep(0.004)
+    return key
+
+
+@app.task(soft_time_limit=0.2)
+def cleans_up() -> str:
+    """A soft limit meets nested handlers; what they do takes longer than the limit was."""
+    try:
+        try:
+            time.sleep(60)
+        finally:
+            time.sleep(0.3)
+            note("cleaned")
+    except Exception as error:
+        time.sleep(0.3)
+        return type(error).__name__
+    return "never"
+
+
+class Rude(Task[..., Any]):
+    """Hooks that do what hooks should not."""
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        if args[0] == "before_start sleeps":
+            time.sleep(60)
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        note("hook", args[0])
+        if args[0] == "on_success exits":
+            sys.exit(5)
+        if args[0] == "on_success sleeps":
+            time.sleep(60)
+
+
+@app.task(base=Rude, soft_time_limit=0.2)
+def rude(how: str) -> object:
+    return os.fork() if how == "forks" else how
+
+
+LONG_NAME = "long-" + "ж" * 300
+
+
+@app.task(name=LONG_NAME)
+def long_name() -> str:
+    return "long"
+
+
+def _misbehave(kind: str) -> None:
+    note("init", kind)
+    if kind == "dies":
+        os._exit(3)
+    if kind == "exits":
+        sys.exit(3)
+    if kind == "raises":
+        raise ValueError(kind)
+    if kind == "hangs":
+        time.sleep(1000)
+
+
+def _misbehaving(variable: str) -> Any:
+    kind = os.environ[variable]
+    return lambda **_: _misbehave(kind)
+
+
+if "SUBJECT_INIT" in os.environ:
+    signals.worker_process_init.connect(_misbehaving("SUBJECT_INIT"), weak=False)
+if "SUBJECT_READY" in os.environ:
+    signals.worker_ready.connect(_misbehaving("SUBJECT_READY"), weak=False)
+if "SUBJECT_RECEIVERS" in os.environ:
+    for _signal in (signals.task_received, signals.task_prerun, signals.task_postrun, signals.task_success):
+        _signal.connect(_misbehaving("SUBJECT_RECEIVERS"), weak=False)
+if "SUBJECT_THREAD" in os.environ:
+    threading.Thread(target=time.sleep, args=(10_000,), daemon=True, name="left-by-import").start()

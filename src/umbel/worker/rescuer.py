@@ -28,6 +28,10 @@ from umbel.worker.seat import Killing
 
 logger = logging.getLogger("umbel.worker")
 BATCH = 64
+BREAKAGE = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+"""Signals by which a process breaks of itself. Then, as with an exit code, what it ran last and did not settle any more
+is to blame: or a task that breaks its process a moment after it has ended would do so for ever.
+"""
 
 
 class Death:
@@ -46,7 +50,8 @@ class Death:
         self.pid = pid
         self.signal = number
         self.exitcode = exitcode
-        self.slots = [slot for slot in slots if slot.running or slot.torn]
+        broke = bool(exitcode) or number in BREAKAGE
+        self.slots = [slot for slot in slots if slot.running or slot.torn or (broke and slot.serial)]
         self.stopping = stopping or (killing is not None and killing.why == "shutdown")
         self.killing = killing
         self.begun = begun

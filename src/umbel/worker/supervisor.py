@@ -172,16 +172,17 @@ class Supervisor:
         death = Death(child.pid, number, code, board.slots(), board.is_stopping(), seat.killing, board.begun())
         if not death.stopping and (number or code) and not death.slots:
             logger.error("Process %d %s while it ran nothing", child.pid, death)
-        patience = LAST_WORDS
+        patience, pause = LAST_WORDS, 0.25
         while True:
             try:
                 await self._rescuer.settle_for(seat.consumer, death)
                 return
             except AWAY as error:
                 logger.warning("What a dead process held cannot be settled yet: %s", error)
-                if self._stopping and (patience := patience - 0.5) < 0:
+                pause = min(pause * 2, 0.5 if self._stopping else 4.0)
+                if self._stopping and (patience := patience - pause) < 0:
                     return
-                await self._clock.sleep(0.5)
+                await self._clock.sleep(pause)
                 await self._reopen()
 
     # The broker -------------------------------------------------------------------------------------------------------
@@ -228,13 +229,17 @@ class Supervisor:
     # Upkeep -----------------------------------------------------------------------------------------------------------
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
         while True:
             try:
                 await work()
+                failures = 0
             except AWAY as error:
+                failures = min(failures + 1, 3)
                 logger.warning("%s", error)
                 await self._reopen()
-            await self._clock.sleep(seconds)
+            again = min(0.5 * 2**failures, self.plan.lease / 4)  # a lease must not lapse meanwhile
+            await self._clock.sleep(again if failures else seconds)
 
     async def _rescue(self) -> None:
         ours = {seat.child.pid for seat in self._seats if seat.child is not None}
