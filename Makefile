@@ -48,7 +48,7 @@ check-docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
 
 interop: $(READY) ## Umbel and a real Celery (5.6.3 and 5.7.0) call each other; part of `make test` too
-	@$(BIN)/python -m pytest -n 2 tests/interop tests/wire $(ARGS)
+	@INTEROP_COUNT=5000 $(BIN)/python -m pytest -n 2 tests/interop tests/wire $(ARGS)
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)
