@@ -1,7 +1,7 @@
 """The ceiling of one process on Redis: an I/O thread that never runs a task, a lane that never does I/O, nothing else.
 
-It publishes elements in Celery's form, claims them by script, runs them, settles them in groups, with results (SETEX and
-PUBLISH, as Celery stores them) or without, and prints tasks per second. Whatever a real worker needs beyond that is
+It publishes elements in Celery's form, claims them by script, runs them, settles them in groups, with results (SETEX
+and PUBLISH, as Celery stores them) or without, and prints tasks per second. Whatever a real worker needs beyond that is
 missing: leases, wake-ups, retries, limits, signals, events, routing. ``bench/peers/run.py`` holds Umbel against it.
 """
 
@@ -41,7 +41,7 @@ return got
 """
 
 encode, decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
-Command = tuple[str | bytes, ...]
+Command = tuple[Any, ...]
 
 
 class Request(msgspec.Struct):
@@ -68,7 +68,7 @@ def element(number: int) -> bytes:
     properties: dict[str, Any] = {"correlation_id": task_id, "reply_to": "r", "delivery_mode": 2, "priority": 0}
     properties |= {"delivery_tag": task_id, "delivery_info": {"exchange": "", "routing_key": "celery"}}
     body = [[number], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
-    envelope = {"body": base64.b64encode(encode(body)).decode(), "content-encoding": "utf-8"}
+    envelope: dict[str, Any] = {"body": base64.b64encode(encode(body)).decode(), "content-encoding": "utf-8"}
     envelope |= {"content-type": "application/json", "headers": headers}
     return encode(envelope | {"properties": {**properties, "body_encoding": "base64"}})
 
@@ -112,14 +112,14 @@ class Connection(asyncio.Protocol):
 
     def call(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
         self.wanted, self.all_here = len(commands), asyncio.get_running_loop().create_future()
-        self.transport.write(b"".join(map(hiredis.pack_command, commands)))
+        self.transport.write(b"".join(hiredis.pack_command(command) for command in commands))
         return self.all_here
 
 
 async def connect(url: str) -> Connection:
     place = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, place.hostname, place.port or 6379)
+    _, connection = await loop.create_connection(Connection, place.hostname or "127.0.0.1", place.port or 6379)
     return connection
 
 

@@ -1,8 +1,8 @@
 """arq: one worker process, asyncio on uvloop.
 
-Its documentation has no advice for speed. By default it looks for jobs every 0.5 s and runs 10 at once; here every 5 ms
-and 100, and 500 per look (``poll_delay``, ``max_jobs``, ``queue_read_limit``), which makes it many times faster. Results
-are kept only where they are measured (``keep_result=0``). Waiting polls too, here every millisecond.
+Its documentation has no advice for speed. By default it looks for jobs every 0.5 s and runs 10 at once; here every
+5 ms, 100 at once, 500 per look (``poll_delay``, ``max_jobs``, ``queue_read_limit``), which makes it many times faster.
+Results are kept only where they are measured (``keep_result=0``). Waiting polls too, here every millisecond.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"

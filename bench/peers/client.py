@@ -89,13 +89,13 @@ async def fill(client: Client, options: argparse.Namespace) -> Figures:
 
 
 async def trips(client: Client, options: argparse.Namespace) -> Figures:
-    """Round trips for ``--seconds``, at most ``--tasks``, after ten that are not counted."""
+    """Round trips for ``--seconds``, at most ``--tasks``, at least 5 and after 5 that are not counted."""
     chance = random.Random(1)
-    for _ in range(10):
+    for _ in range(5):
         await client.round_trip()
     seconds: list[float] = []
     until = time.perf_counter() + options.seconds
-    while len(seconds) < options.tasks and (time.perf_counter() < until or len(seconds) < 20):
+    while len(seconds) < options.tasks and (time.perf_counter() < until or len(seconds) < 5):
         time.sleep(PAUSE * (0.5 + chance.random()))
         seconds.append(await client.round_trip())
     return {"seconds": seconds}

@@ -1,4 +1,4 @@
-"""What is measured from outside: processes and their memory, the server's own counts, and how much of a core it used."""
+"""What is measured from outside: processes and their memory, what the server ran and how much of a core it used."""
 
 import contextlib
 import functools

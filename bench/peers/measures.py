@@ -47,12 +47,22 @@ class Bench:
 
     def client(self, peer: str, *words: str, results: bool = False) -> dict[str, Any]:
         """Run the producer's side and return its figures."""
-        line = machine.ahead([str(path_of(peer) / "python"), "-m", "peers.client", peer, *words], self.realtime)
+        return self.figures_of(peer, "peers.client", peer, *words, results=results)
+
+    def figures_of(self, peer: str, module: str, *words: str, results: bool = False) -> dict[str, Any]:
+        """Run a module of this package in the environment of a peer, and return what it prints."""
+        line = machine.ahead([str(path_of(peer) / "python"), "-m", module, *words], self.realtime)
         done = subprocess.run(
-            line, cwd=BENCH, env=self.environment(peer, results), capture_output=True, text=True, check=False, timeout=900
+            line,
+            cwd=BENCH,
+            env=self.environment(peer, results),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
         )
         if done.returncode != 0:
-            raise PeerFailed(f"{peer} {' '.join(words)}: {done.stderr[-2000:]}")
+            raise PeerFailed(f"{module} {' '.join(words)}: {done.stderr[-2000:]}")
         figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return figures
 
@@ -127,9 +137,13 @@ class Bench:
         return self.rates[key]
 
     def pass_marks(self, peer: str, task: str, results: bool, *, tasks: int, seconds: float) -> float:
-        """Fill, and let one worker drain until all marks are passed or the time is over."""
+        """Clear and fill, and let one worker drain."""
         self.clear(peer)
         self.client(peer, "fill", "--task", task, "--tasks", str(tasks), "--bulk", results=results)
+        return self.rate(peer, results=results, tasks=tasks, seconds=seconds)
+
+    def rate(self, peer: str, *, results: bool, tasks: int, seconds: float) -> float:
+        """Let one worker drain until the marks of so many tasks are passed or the time is over. Tasks per second."""
         with self.worker(peer, results=results):
             machine.until(lambda: self.passed(peer), "its first task")
             over = time.monotonic() + seconds
@@ -155,7 +169,7 @@ class Bench:
             # Ours between the two looks: the look itself is not counted.
             rate = (machine.commands(self.redis) - before) / (time.monotonic() - at)
             memory = machine.pss(process.pid)
-            words = ["trips", "--seconds", str(self.seconds), "--tasks", "20" if self.short else "2000"]
+            words = ["trips", "--seconds", str(self.seconds), "--tasks", "5" if self.short else "2000"]
             trips = self.client(peer, *words, results=True)["seconds"]
         cuts = statistics.quantiles(trips, n=100, method="inclusive")
         figures = {"start_up": first - started, "idle": rate, "memory": memory}

@@ -32,13 +32,14 @@ PYTHON_PEERS = ("dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
 PAGE = """\
 # Umbel beside its peers on Redis
 
-By `make bench-peers`: {rounds} rounds of {seconds:g} s a measurement, medians. All take turns, measure by measure, on one
-Redis of their own on the loopback, without persistence; every round begins with another peer. One worker process each.
+By `make bench-peers`: {rounds} rounds, {seconds:g} s for each measurement, medians. All take turns, measure by measure,
+on one Redis of their own on the loopback, without persistence; every round begins with another peer. One worker process
+each. Absolute figures are those of one machine on one day; the ratios are what is held.
 {machine}
 
 {table}
 
-How many times as fast as Umbel the others are not: Umbel's figure against theirs (above 1, Umbel is better).
+Umbel against each of them: how many times better its figure is (below 1: worse).
 
 {ratios}
 
@@ -48,15 +49,15 @@ How many times as fast as Umbel the others are not: Umbel's figure against their
 
 ## How it is measured
 
-- *Drain*: the queue is full before the worker starts; every 50th task notes the time when it runs, and the rate is taken
-  between those notes, without the first tenth. Start-up is not in it.
+- *Drain*: the queue is full before the worker starts; every 50th task notes the time when it runs, and the rate is
+  taken between those notes, without the first tenth. Start-up is not in it.
 - *Enqueue*: one producer into an empty queue that nobody reads, no result store. *Bulk*: 1,000 messages per call, where
   the peer has a call for it.
 - *Round trip*: enqueue, run, result in the caller's hand, on a worker that has been idle for 5 to 15 ms, by the peer's
   own way to wait. *Idle*: commands that Redis ran (those inside of scripts too) while the worker had nothing to do.
 - *1 ms tasks*: loops of pure Python that take 1 ms alone; the share of the time that they got.
-- *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to its
-  first task.
+- *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to
+  its first task.
 - *limit* is [limit_redis.py](limit_redis.py): an I/O thread and a lane over bare Redis, and nothing else of a worker.
 {deep}
 ## Settings

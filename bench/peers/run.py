@@ -14,10 +14,11 @@ BENCH = Path(__file__).parents[1]
 # This package and the servers that the tests start, in place of this folder, whose names are those of the peers.
 sys.path[0:1] = [str(BENCH), str(BENCH.parent)]
 
+from tests.servers import RedisServer  # noqa: E402
+
 from peers import deep, page  # noqa: E402
 from peers.environment import FOLDER  # noqa: E402
 from peers.measures import Bench, Figures, PeerFailed  # noqa: E402
-from tests.servers import RedisServer  # noqa: E402
 
 PEERS = ("umbel", "celery", "celery_solo", "dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
 
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[Bench, str], Figures]] = {
     "idle": lambda bench, peer: bench.idle(peer),
     "spin": lambda bench, peer: bench.spin(peer),
 }
+SHORT = "enqueue,drain-results,idle"
 LIMIT: dict[str, Callable[[Bench], Figures]] = {
     "drain": lambda bench: bench.limit(results=False),
     "drain-results": lambda bench: bench.limit(results=True),
@@ -63,16 +65,23 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each measurement lasts")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated")
-    parser.add_argument("--measures", default=",".join(MEASURES), help="comma-separated")
-    parser.add_argument("--backlog", action="store_true", help="Umbel with 1,000,000 messages waiting and delayed instead")
-    parser.add_argument("--consumers", action="store_true", help="Redis CPU with 1 to 200 idle consumers of Umbel instead")
+    parser.add_argument("--measures", help=f"comma-separated, of {','.join(MEASURES)}")
+    parser.add_argument(
+        "--backlog", action="store_true", help="Umbel with 1,000,000 messages waiting and delayed instead"
+    )
+    parser.add_argument(
+        "--consumers", action="store_true", help="Redis CPU with 1 to 200 idle consumers of Umbel instead"
+    )
     parser.add_argument("--short", action="store_true", help="about a minute: whether it works, not how fast")
     parser.add_argument("--out", type=Path, default=BENCH / "PEERS.md")
-    parser.add_argument("--figures", type=Path, default=FOLDER / "figures.json", help="where figures are kept between runs")
+    parser.add_argument(
+        "--figures", type=Path, default=FOLDER / "figures.json", help="where figures are kept between runs"
+    )
     given = parser.parse_args()
     if given.short:
         given.seconds, given.rounds = 0.2, 1
-    given.peers, given.measures = given.peers.split(","), given.measures.split(",")
+    given.measures = (given.measures or (SHORT if given.short else ",".join(MEASURES))).split(",")
+    given.peers = given.peers.split(",")
     return given
 
 

@@ -1,8 +1,8 @@
 """taskiq with taskiq-redis: one worker process, asyncio on uvloop.
 
-RedisStreamBroker, which its README recommends (the list broker loses messages with a worker); 100 messages per read, its
-default. From "CLI": ``--no-parse`` (arguments are not checked by pydantic) and 100 tasks at once, its default, with a
-prefetch of as many. ``wait_result`` polls; every millisecond here, its default of 0.2 s would be its round trip.
+RedisStreamBroker, which its README recommends (the list broker loses messages with a worker); 100 messages per read,
+its default. From "CLI": ``--no-parse`` (arguments are not checked by pydantic) and 100 tasks at once, its default, with
+a prefetch of as many. ``wait_result`` polls; every millisecond here, its default of 0.2 s would be its round trip.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"

@@ -1,4 +1,4 @@
-"""Umbel with one prefork process, every feature on, as it comes. Log level WARNING; no result store where none is measured."""
+"""Umbel with one prefork process, every feature on, as it comes; no result store where results are not measured."""
 
 from collections.abc import Sequence
 from typing import Any
