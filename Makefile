@@ -20,7 +20,7 @@ CHECKS := check-format check-lint check-types check-floors check-docs
 .PHONY: help demo test check $(CHECKS) interop bench bench-peers format docs pins clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
 demo: $(READY) ## the main job on real files, with a process killed half-way (FOLDER=path for your own code)
 	@$(BIN)/umbel demo $(FOLDER)
@@ -30,10 +30,7 @@ test: $(READY) ## every test (ARGS='-k name' for some)
 
 check: $(CHECKS) ## format, lint, types, floors, docs; changes nothing
 
-check-bench-peers: $(READY) ## Umbel beside Celery and others on one Redis, written to bench/PEERS.md (ARGS=--short: a minute)
-	@$(BIN)/python bench/peers/run.py $(ARGS)
-
-format: $(READY)
+check-format: $(READY)
 	@$(BIN)/ruff format --check .
 
 check-lint: $(READY)
@@ -55,6 +52,9 @@ interop: $(READY) ## Umbel and a real Celery (5.6.3 and 5.7.0) call each other; 
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)
+
+bench-peers: $(READY) ## Umbel beside Celery and others on one Redis, written to bench/PEERS.md (ARGS=--short: a minute)
+	@$(BIN)/python bench/peers/run.py $(ARGS)
 
 format: $(READY) ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .
