@@ -1,5 +1,7 @@
 """The environments of the peers: built once, from pinned names, beside the package and not inside of it."""
 
+import fcntl
+import functools
 import hashlib
 import os
 import subprocess
@@ -16,16 +18,20 @@ PINS = {"arq": HERE / "pins_arq.txt"}
 ALL_OTHERS = HERE / "pins.txt"
 
 
+@functools.cache
 def path_of(peer: str) -> Path:
     """The folder with the programs of a peer's environment; it is built if it is not there or not up to date."""
     pins = PINS.get(peer, ALL_OTHERS)
     folder = FOLDER / pins.stem
     stamp = folder / "built"
     wanted = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"building {folder} (once, about a minute)", flush=True)
-        build(folder, pins)
-        stamp.write_text(wanted)
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one builds, whoever else runs beside it waits
+        if not stamp.exists() or stamp.read_text() != wanted:
+            print(f"building {folder} (once, about a minute)", flush=True)
+            build(folder, pins)
+            stamp.write_text(wanted)
     return folder / "bin"
 
 
