@@ -3,11 +3,12 @@
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from umbel.broker.redis.channel import Call, Channel
 from umbel.broker.redis.elements import SIDE, delivered, remember, tag_of
 from umbel.broker.redis.layout import Layout, group_of
-from umbel.broker.redis.settling import Batch, Held, Settler
+from umbel.broker.redis.settling import Batch, Settler
 from umbel.core.delivery import GONE, ConsumerId, Delivery, Settlement, Ticket, Turn, Verdict, Want
 from umbel.drivers.redis import TRACKS_SCRIPTS, Connection, Place, explained, is_error, unreachable
 from umbel.runtime.clock import Clock
@@ -20,6 +21,7 @@ REFRESH = 3600.0
 _POLL = (0.005, 0.05)
 """Seconds between looks while idle, from the first to the longest, where the server pushes nothing."""
 _TRACK = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
+_ticket = tuple.__new__  # half the price of Ticket(…)
 _NEXT_READ_IS_TRACKED = ("CLIENT", "CACHING", "YES")
 
 
@@ -78,7 +80,7 @@ class RedisConsumer:
         self._link = connection
         self._refresh_at = self._clock.monotonic() + REFRESH
         tickets = frozenset(in_hand[field.decode()] for field in kept)
-        self._settler.keep_only(tickets)
+        self._settler.keep_only(ticket.serial for ticket in tickets)
         return tickets
 
     async def exchange(self, settlements: Sequence[Settlement], want: Want) -> Turn:
@@ -147,7 +149,7 @@ class RedisConsumer:
                 pass
         finally:
             self.channel.close()
-            self._settler.keep_only(frozenset())
+            self._settler.keep_only(())
 
     # For the keeper, which adopts under tickets of this consumer ------------------------------------------------------
 
@@ -171,10 +173,11 @@ class RedisConsumer:
             key, _, element = value.partition(b"\0")
             ticket = Ticket(self.id, generation, serial)
             delivery, side = delivered(ticket, self._name(key.decode()), element)
-            self._settler.held[ticket] = Held(delivery, side)
+            self._settler.held[serial] = delivery
             if begun:
-                self._settler.begun.add(ticket)
+                self._settler.begun.add(serial)
             if side:
+                self._settler.side.add(serial)
                 marked.append(delivery)
             deliveries.append(delivery)
         await self._remember(marked)
@@ -214,30 +217,25 @@ class RedisConsumer:
         self, settlements: Sequence[Settlement], batches: Sequence[Batch], replies: Sequence[object]
     ) -> list[Verdict]:
         verdicts: list[Verdict] = [GONE] * len(settlements)
-        settler = self._settler
         for batch, reply in zip(batches, replies, strict=True):
-            batch.verdicts(
-                self.channel.answer(reply),
-                verdicts,
-                lambda place: settler.settled(settlements[place]),
-                lambda text: explained(text, self._place),
-            )
+            answers = self.channel.answer(reply)
+            self._settler.verdicts(batch, settlements, answers, lambda text: explained(text, self._place), verdicts)
         return verdicts
 
-    async def _deliveries(self, found: Sequence[object], serial: int) -> list[Delivery]:
+    async def _deliveries(self, found: Sequence[Any], serial: int) -> list[Delivery]:
         deliveries: list[Delivery] = []
         marked: list[Delivery] = []
         id, generation, held = self.id, self._generation, self._settler.held
         for index, elements in zip(found[::2], found[1::2], strict=True):
-            queue = self._name(self._lists[index])  # type: ignore[call-overload]
-            for element in elements:  # type: ignore[attr-defined]
-                ticket = Ticket(id, generation, serial)
-                serial += 1
-                delivery, side = delivered(ticket, queue, element)
-                held[ticket] = Held(delivery, side)
+            queue = self._name(self._lists[index])
+            for element in elements:
+                delivery, side = delivered(_ticket(Ticket, (id, generation, serial)), queue, element)
+                held[serial] = delivery
                 if side:
+                    self._settler.side.add(serial)
                     marked.append(delivery)
                 deliveries.append(delivery)
+                serial += 1
         if marked:
             await self._remember(marked)
         return deliveries

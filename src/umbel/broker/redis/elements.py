@@ -7,23 +7,34 @@ from umbel.core import errors
 from umbel.core.delivery import Delivery, Ticket, Undecodable
 from umbel.wire import kombu
 
-TAB, LINE_FEED = 9, 10
-"""First byte of an element that was handed back; of one that has a side key besides (see ``common.lua``)."""
+HANDED_BACK, SIDE_KEY = b"\t\r", b"\n\r"
+"""What may stand before an element: it was handed back; a side key knows more of it (see ``common.lua``)."""
+_MARKS = (b"\t", b"\n", b"\r")
 
 
 def delivered(ticket: Ticket, queue: str, element: bytes) -> tuple[Delivery, bool]:
     """A delivery of these bytes, whatever they are, and whether a side key may know more of it."""
-    first = element[0] if element else 0
-    marked = first in (TAB, LINE_FEED)
-    raw = element[1:] if marked else element
-    again = marked or (b'"redelivered"' in raw and kombu.redelivered(raw))
-    try:
-        delivery = Delivery(ticket, queue, kombu.decode(raw))
-    except errors.Undecodable as exc:
-        delivery = Delivery(ticket, queue, None, Undecodable(exc.reason, raw))
-    if again:
+    mark = element[:1]
+    if mark in _MARKS:
+        delivery = _decoded(ticket, queue, element[1:])
+        delivery.redelivered = mark in HANDED_BACK
+        return delivery, mark in SIDE_KEY
+    delivery = _decoded(ticket, queue, element)
+    if b'"redelivered"' in element and kombu.redelivered(element):  # by a Celery worker, which drops our marks
         delivery.redelivered = True
-    return delivery, first == LINE_FEED or (again and not marked)
+    return delivery, delivery.redelivered
+
+
+def bare(element: bytes) -> bytes:
+    """An element without its mark."""
+    return element[1:] if element[:1] in _MARKS else element
+
+
+def _decoded(ticket: Ticket, queue: str, raw: bytes) -> Delivery:
+    try:
+        return Delivery(ticket, queue, kombu.decode(raw))
+    except errors.Undecodable as exc:
+        return Delivery(ticket, queue, None, Undecodable(exc.reason, raw))
 
 
 def tag_of(delivery: Delivery) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from umbel.broker.redis.channel import Call, Channel
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.broker.redis.counting import Survey
-from umbel.broker.redis.elements import LINE_FEED, TAB
+from umbel.broker.redis.elements import bare
 from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.restoring import Restorer
 from umbel.broker.redis.settling import Described
@@ -185,7 +185,7 @@ class RedisKeeper:
     def _letter(self, id: str, body: bytes) -> DeadLetter:
         at, key, history, described, element = body.split(b"\0", 4)
         about = _decode_described(described)
-        raw = element[1:] if element[:1] and element[0] in (TAB, LINE_FEED) else element
+        raw = bare(element)
         queue = self._layout.queue_of(key.decode())
         letter = DeadLetter(id, queue, about.reason, about.detail, float(at), None, traceback=about.traceback)
         letter.history = _decode_history(b"[" + history + b"]")

@@ -1,7 +1,7 @@
 """Settlements as arguments of ``settle.lua``, and its answers as verdicts. Pure; what the parts mean is said there."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from umbel.core.delivery import (
     Bury,
     ConsumerId,
     Delivery,
+    Disposition,
     Keep,
     Loss,
     Outgoing,
@@ -23,7 +24,6 @@ from umbel.core.delivery import (
     Refused,
     Release,
     Settlement,
-    Ticket,
     Verdict,
 )
 from umbel.core.errors import UmbelError
@@ -44,19 +44,14 @@ class Described(msgspec.Struct):
     traceback: str | None
 
 
-class Held(NamedTuple):
-    """A claim as this process knows it. ``side``: there may be a side key."""
-
-    delivery: Delivery
-    side: bool
-
-
 class Settler:
-    """Keeps in mind what a consumer holds, because a settlement says only the ticket."""
+    """Keeps in mind what a consumer holds, by serial, because a settlement says only the ticket."""
 
     def __init__(self, id: ConsumerId, layout: Layout, db: int, dead_expires: float) -> None:
-        self.held: dict[Ticket, Held] = {}
-        self.begun: set[Ticket] = set()
+        self.held: dict[int, Delivery] = {}
+        self.side: set[int] = set()
+        """Serials of messages that may have a side key."""
+        self.begun: set[int] = set()
         self._id = id
         self._layout = layout
         self._db = str(db)
@@ -67,47 +62,49 @@ class Settler:
         order = _order(settlements)
         return [self._batch(settlements, order[start : start + MOST]) for start in range(0, len(order), MOST)]
 
-    def _batch(self, settlements: Sequence[Settlement], places: list[int]) -> "Batch":
+    def _batch(self, settlements: Sequence[Settlement], places: Sequence[int]) -> "Batch":
         args: list[Any] = [self._id, self._db]
         asked: list[int] = []
         refused: list[tuple[int, Exception]] = []
+        id, rare = self._id, bool(self.side or self.begun)
         for place in places:
+            one = settlements[place]
+            consumer, generation, serial = one.ticket
+            if consumer != id:
+                continue
+            if type(one.disposition) is Ack and not one.publish and not rare and len(one.ops) < 2:
+                if one.ops:
+                    args += ("stored", f"{generation}:{serial}", *one.ops[0][1:])
+                else:
+                    args += ("done", f"{generation}:{serial}")
+                asked.append(place)
+                continue
             before = len(args)
             try:
-                if self._add(args, settlements[place]):
-                    asked.append(place)
+                self._add(args, one)
+                asked.append(place)
             except (UmbelError, TypeError, ValueError) as exc:
                 del args[before:]
                 refused.append((place, exc))
-        return Batch(args, places, asked, refused)
+        return Batch(args, asked, refused)
 
-    def _add(self, args: list[Any], settlement: Settlement) -> bool:
-        """Append the arguments; False for a ticket that is certainly gone."""
-        ticket, disposition = settlement.ticket, settlement.disposition
-        if ticket.consumer != self._id:
-            return False
-        field = f"{ticket.generation}:{ticket.serial}"
-        ops, publish = settlement.ops, settlement.publish
-        if type(disposition) is Ack:
-            held = self.held.get(ticket)
-            tag = tag_of(held.delivery) if held is not None and held.side else ""
-            args += (field, "ack", tag, self._begun(ticket), "", "", len(ops), len(publish))
-        else:
-            kind, x, y = self._described(ticket, disposition)
-            held = self.held.get(ticket)
-            tag = tag_of(held.delivery) if held is not None else ""
-            args += (field, kind, tag, self._begun(ticket), x, y, len(ops), len(publish))
-        for _, db, key, ttl, payload in ops:
-            args += (db, key, ttl, payload)
-        for outgoing in publish:
+    def _add(self, args: list[Any], settlement: Settlement) -> None:
+        """Append the arguments of one that is not among the most frequent."""
+        _, generation, serial = settlement.ticket
+        held = self.held.get(serial)
+        kind, x, y = self._described(settlement.disposition, held)
+        tag = tag_of(held) if held is not None and (kind != "ack" or serial in self.side) else ""
+        begun = "1" if serial in self.begun else ""
+        args += (kind, f"{generation}:{serial}", tag, begun, x, y, len(settlement.ops), len(settlement.publish))
+        for op in settlement.ops:
+            args += op[1:]
+        for outgoing in settlement.publish:
             args += outgoing_args(outgoing, self._layout)
-        return True
 
-    def _begun(self, ticket: Ticket) -> str:
-        return "1" if self.begun and ticket in self.begun else ""
-
-    def _described(self, ticket: Ticket, disposition: Any) -> tuple[str, str | bytes, str | bytes]:
+    def _described(self, disposition: Disposition, held: Delivery | None) -> tuple[str, str | bytes, str | bytes]:
         match disposition:
+            case Ack():
+                return "ack", "", ""
             case Keep():
                 return "keep", "", ""
             case Begin():
@@ -117,53 +114,31 @@ class Settler:
             case Park(until, why):
                 return "park", repr(float(until)), why
             case Bury(reason, detail, traceback, loss):
-                held = self.held.get(ticket)
-                message = held.delivery.message if held is not None else None
-                task = message.headers.id if message is not None else ""
+                task = held.message.headers.id if held is not None and held.message is not None else ""
                 described = _encode(Described(reason, detail, traceback)).decode()
                 letter = f"d{secrets.token_hex(6)}"
                 return "bury", "\0".join((letter, task, self._dead_expires, described)), _loss(loss)
-        raise TypeError(f"{disposition!r} is no disposition")
-
-    def settled(self, settlement: Settlement) -> None:
-        """Note what the server has done."""
-        disposition, ticket = settlement.disposition, settlement.ticket
-        kind = type(disposition)
-        if kind is Begin:
-            self.begun.add(ticket)
-        elif kind is not Keep:
-            self.held.pop(ticket, None)
-            if self.begun:
-                self.begun.discard(ticket)
-
-    def keep_only(self, kept: frozenset[Ticket]) -> None:
-        """Forget the claims that are no longer this consumer's."""
-        self.held = {ticket: held for ticket, held in self.held.items() if ticket in kept}
-        self.begun &= kept
-
-
-class Batch(NamedTuple):
-    """The arguments of one run, whose settlements these are, and which of them the script is not asked about."""
-
-    args: list[Any]
-    places: list[int]
-    asked: list[int]
-    refused: list[tuple[int, Exception]]
 
     def verdicts(
         self,
+        batch: "Batch",
+        settlements: Sequence[Settlement],
         answers: Sequence[Any],
-        into: list[Verdict],
-        done: Callable[[int], None],
         explain: Callable[[str], Exception],
+        into: list[Verdict],
     ) -> None:
         """Put each verdict into its place. Raises ``OperationalError`` if the server itself is at fault."""
-        for place, exc in self.refused:
+        for place, exc in batch.refused:
             into[place] = Refused(exc)
-        for place, answer in zip(self.asked, answers, strict=True):
+        held = self.held
+        for place, answer in zip(batch.asked, answers, strict=True):
             if answer == 1:
                 into[place] = SETTLED
-                done(place)
+                one = settlements[place]
+                if type(one.disposition) is Ack:
+                    held.pop(one.ticket[2], None)
+                else:
+                    self._done(one)
             elif answer == 0:
                 into[place] = GONE
             else:
@@ -171,6 +146,31 @@ class Batch(NamedTuple):
                 if not isinstance(error, BadOperation):
                     raise error
                 into[place] = Refused(error)
+        if self.side or self.begun:
+            self.side &= held.keys()
+            self.begun &= held.keys()
+
+    def _done(self, settlement: Settlement) -> None:
+        kind, serial = type(settlement.disposition), settlement.ticket.serial
+        if kind is Begin:
+            self.begun.add(serial)
+        elif kind is not Keep:
+            self.held.pop(serial, None)
+
+    def keep_only(self, kept: Iterable[int]) -> None:
+        """Forget the claims that are no longer this consumer's."""
+        serials = set(kept)
+        self.held = {serial: held for serial, held in self.held.items() if serial in serials}
+        self.side &= serials
+        self.begun &= serials
+
+
+class Batch(NamedTuple):
+    """The arguments of one run, whose settlements these are, and those that the script is not asked about."""
+
+    args: list[Any]
+    asked: list[int]
+    refused: list[tuple[int, Exception]]
 
 
 def outgoing_args(outgoing: Outgoing, layout: Layout) -> tuple[str, str, str, bytes]:
@@ -187,9 +187,9 @@ def _loss(loss: Loss | None) -> bytes:
     return b"" if loss is None else _encode(loss)
 
 
-def _order(settlements: Sequence[Settlement]) -> list[int]:
+def _order(settlements: Sequence[Settlement]) -> Sequence[int]:
     """Releases to the front last, the oldest at the very end: so each keeps its place in the queue."""
-    order = list(range(len(settlements)))
+    order = range(len(settlements))
     front = [
         index for index, one in enumerate(settlements) if type(one.disposition) is Release and one.disposition.front
     ]

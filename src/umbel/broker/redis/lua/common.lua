@@ -41,12 +41,18 @@ local function split(value)
   return sub(value, 1, at - 1), sub(value, at + 1)
 end
 
--- JSON may begin with white space: a tab says that an element was handed back, a line feed that it has a side key too.
-local function marked(raw, how)
+-- JSON may begin with white space: a tab says that an element was handed back, a line feed that it has a side key, a
+-- carriage return both.
+local function bare(raw)
   local first = byte(raw, 1)
-  if first == 10 then return raw end
-  if first == 9 then raw = sub(raw, 2) end
-  return how .. raw
+  if first == 9 or first == 10 or first == 13 then return sub(raw, 2), first end
+  return raw, nil
+end
+
+local function marked(raw, how)
+  local rest, first = bare(raw)
+  if first and first ~= byte(how) then how = '\r' end
+  return how .. rest
 end
 
 local function to_front(claims, field)

@@ -10,9 +10,7 @@ for _, member in ipairs(members) do
   local body = call('HGET', P .. 'dead:body', letter)
   if again and body then
     local _, _, list, _, _, start = find(body, '^[^%z]*%z([^%z]*)%z([^%z]*)%z([^%z]*)%z()')
-    local raw = sub(body, start)
-    local first = byte(raw, 1)
-    if first == 9 or first == 10 then raw = sub(raw, 2) end
+    local raw = bare(sub(body, start))
     call('LPUSH', list, raw)
   end
   call('HDEL', P .. 'dead:body', letter)

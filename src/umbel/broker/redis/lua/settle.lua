@@ -1,17 +1,22 @@
 -- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
--- Per settlement: field, kind, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
--- (list due name element). It answers 1 (done), 0 (gone) or the text of an error.
+-- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
+-- (list due name element). The two most frequent are shorter: done (kind, field), stored (kind, field, one op).
+-- It answers 1 (done), 0 (gone) or the text of an error.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
 local claims, begun_key = P .. 'claims:' .. id, P .. 'begun:' .. id
 local mine = live(id)
 
-local function on_db(db, act)
-  if db == own_db then return act() end
+local function on_db(db, act, a, b, c)
+  if db == own_db then return act(a, b, c) end
   call('SELECT', db)
-  local ok, answer = pcall(act)
+  local ok, answer = pcall(act, a, b, c)
   call('SELECT', own_db)
   if not ok then error(answer, 0) end
   return answer
+end
+
+local function store(key, ttl, payload)
+  if ttl == '0' then call('SET', key, payload) else call('SET', key, payload, 'EX', ttl) end
 end
 
 -- SUCCESS is never overwritten. The status comes first in what Celery and Umbel write.
@@ -35,12 +40,12 @@ local dispose = {}
 
 function dispose.front(one, list, raw)
   count_loss(one.tag, one.x)
-  call('RPUSH', list, marked(raw, one.x == '' and '\t' or '\n'))
+  call('RPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
 end
 
 function dispose.back(one, list, raw)
   count_loss(one.tag, one.x)
-  call('LPUSH', list, marked(raw, one.x == '' and '\t' or '\n'))
+  call('LPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
 end
 
 function dispose.park(one, list, raw)
@@ -74,7 +79,7 @@ end
 local function check(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
     if not (tonumber(ARGV[i + 2]) >= 0) then error('ERR a time to live must not be negative', 0) end
-    one.skip[i] = on_db(ARGV[i], function() return is_success(ARGV[i + 1]) end)
+    one.skip[i] = on_db(ARGV[i], is_success, ARGV[i + 1])
   end
   for i = one.pubs_at, one.next - 4, 4 do call('LLEN', ARGV[i]) end
 end
@@ -82,10 +87,8 @@ end
 local function write(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
     if not one.skip[i] then
-      local key, ttl, payload = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-      on_db(ARGV[i], function()
-        if ttl == '0' then call('SET', key, payload) else call('SET', key, payload, 'EX', ttl) end
-      end)
+      local key, payload = ARGV[i + 1], ARGV[i + 3]
+      on_db(ARGV[i], store, key, ARGV[i + 2], payload)
       call('PUBLISH', key, payload)
     end
   end
@@ -125,22 +128,31 @@ local function perform(one)
   return call('HDEL', claims, one.field)
 end
 
+local function full(at, ops_at, pubs_at, next)
+  return perform({kind = ARGV[at], field = ARGV[at + 1], tag = ARGV[at + 2], begun = ARGV[at + 3], x = ARGV[at + 4],
+    y = ARGV[at + 5], ops_at = ops_at, pubs_at = pubs_at, next = next, skip = {}})
+end
+
+local function stored(at)
+  return perform({kind = 'ack', field = ARGV[at + 1], tag = '', ops_at = at + 2, pubs_at = at + 6, next = at + 6, skip = {}})
+end
+
 while at <= #ARGV do
-  local ops_at = at + 8
-  local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
-  local next = pubs_at + 4 * tonumber(ARGV[at + 7])
-  local answer = 0
-  if mine then
-    if ARGV[at + 1] == 'ack' and next == ops_at and ARGV[at + 2] == '' and ARGV[at + 3] == '' then
-      answer = call('HDEL', claims, ARGV[at]) -- the most frequent kind, by the shortest way
-    else
-      local one = {field = ARGV[at], kind = ARGV[at + 1], tag = ARGV[at + 2], begun = ARGV[at + 3], x = ARGV[at + 4],
-        y = ARGV[at + 5], ops_at = ops_at, pubs_at = pubs_at, next = next, skip = {}}
-      local ok, said = pcall(perform, one)
-      if ok then answer = said else answer = type(said) == 'table' and said.err or tostring(said) end
-    end
+  local kind, answer, ok = ARGV[at], 0, true
+  if kind == 'done' then
+    if mine then answer = call('HDEL', claims, ARGV[at + 1]) end
+    at = at + 2
+  elseif kind == 'stored' then
+    if mine then ok, answer = pcall(stored, at) end
+    at = at + 6
+  else
+    local ops_at = at + 8
+    local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
+    local next = pubs_at + 4 * tonumber(ARGV[at + 7])
+    if mine then ok, answer = pcall(full, at, ops_at, pubs_at, next) end
+    at = next
   end
+  if not ok then answer = type(answer) == 'table' and answer.err or tostring(answer) end
   answers[#answers + 1] = answer
-  at = next
 end
 return answers
