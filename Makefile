@@ -73,7 +73,7 @@ pins: $(READY) ## the newest versions of the development tools, into requirement
 	@mv build/dev.txt requirements/dev.txt && rm -rf build/pins
 
 clean: ## forget the environment and every cache
-	@rm -rf $(VENV) .interop build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .bench .interop build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): pyproject.toml requirements/dev.txt
 ifeq ($(PYTHON),)
