@@ -1,0 +1,99 @@
+"""A TCP proxy of ours in front of a server: it cuts connections at random bytes, and can lead elsewhere from now on."""
+
+import asyncio
+import random
+import threading
+from types import TracebackType
+
+_CHUNK = 1 << 16
+
+
+class Proxy:
+    """Listens on ``port`` until its ``with`` block ends. ``cuts`` counts by direction, ``"up"`` to the server."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, port: int, dice: random.Random | None = None) -> None:
+        self.target = port
+        self.cuts = {"up": 0, "down": 0}
+        self.port = 0
+        self._dice = dice or random.Random()
+        self._left = 0
+        self._ways: tuple[str, ...] = ("up", "down")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._listening = threading.Event()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    def url(self, db: int = 0) -> str:
+        """Where to find the server through this proxy."""
+        return f"redis://{self.host}:{self.port}/{db}"
+
+    def cut(self, times: int, *ways: str) -> None:
+        """Cut so often from now on: each connection after some bytes, 3 to 30,000, in one of these directions."""
+        self._ways = ways or ("up", "down")
+        self._left = times
+
+    @property
+    def cutting(self) -> bool:
+        """Whether there is still something to cut."""
+        return self._left > 0
+
+    def __enter__(self) -> "Proxy":
+        self._thread.start()
+        self._listening.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._accepted, self.host, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listening.set()
+        await self._over.wait()
+        server.close()
+        for pump in list(self._pumps):
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _accepted(self, near: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        try:
+            far, ask = await asyncio.open_connection(self.host, self.target)
+        except OSError:
+            answer.transport.abort()
+            return
+        way = self._dice.choice(self._ways)
+        ends = (answer.transport, ask.transport)
+        for name, reader, writer in (("up", near, ask), ("down", far, answer)):
+            pump = asyncio.ensure_future(self._pump(name if name == way else "", reader, writer, ends))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+    async def _pump(
+        self,
+        way: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        ends: tuple[asyncio.BaseTransport, ...],
+    ) -> None:
+        budget = int(10 ** self._dice.uniform(0.5, 4.5))
+        try:
+            while data := await reader.read(_CHUNK):
+                if way and self._left > 0 and len(data) >= budget:
+                    self._left -= 1
+                    self.cuts[way] += 1
+                    writer.write(data[:budget])
+                    return
+                if way and self._left > 0:
+                    budget -= len(data)
+                writer.write(data)
+                await writer.drain()
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in ends:
+                end.close()  # type: ignore[attr-defined]
