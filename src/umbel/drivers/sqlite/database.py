@@ -114,10 +114,11 @@ class Database:
         if self._file is None or self._identity() == self._file:
             return
         with _gate:
-            self._file, self.ready = None, False
-            self.close()
-            for link in list(_links):
-                link.leave(self)
+            for other in [database for database in _databases if database.path == self.path]:
+                other._file, other.ready = None, False
+                other.close()
+                for link in list(_links):
+                    link.leave(other)
         raise OperationalError(
             f"{self.path} was deleted or replaced while it was in use: what waited in it is gone, and a new file is used"
         )
