@@ -58,6 +58,10 @@ class RedisConsumer:
         self._serial = 0
         self._revocations = 0
         self._waits = False
+        """Whether this consumer has a place among those who wait."""
+        self._armed_until = 0.0
+        """Until when (monotonic) a push comes if there is anything new, and the place among the waiting is kept."""
+        self._due_at = 0.0
         self._refresh_at = 0.0
 
     # The port ---------------------------------------------------------------------------------------------------------
@@ -66,7 +70,7 @@ class RedisConsumer:
         """As the port says."""
         self.lease = lease
         self.channel.patience = max(0.25, lease / 2)
-        self._waits = False
+        self._waits, self._armed_until = False, 0.0
         connection = await self.channel.opened()
         if connection is not self._link:
             self._tracks = await self._track(connection)
@@ -89,6 +93,7 @@ class RedisConsumer:
         if want.queues and want.queues != self._queues:
             self._want(want.queues)
         limit = min(want.limit, MOST_MESSAGES)
+        self._armed_until = 0.0  # what a connection changes itself is not told to it, and no longer tracked
         first = self._serial + 1
         self._serial += limit
         calls = [Call("settle", *batch.args) for batch in batches]
@@ -117,15 +122,20 @@ class RedisConsumer:
         if not self._tracks:
             await self._poll(timeout)
             return
-        connection.pushed.clear()
-        due = await self._go_idle(connection, timeout)
-        if due is None:
-            return
+        now = self._clock.monotonic()
+        if connection.pushed.is_set() or now + timeout > self._armed_until:
+            connection.pushed.clear()
+            due = await self._go_idle(connection, timeout)
+            if due is None:
+                return
+            self._armed_until = now + max(timeout, self.lease / 2)
+            self._due_at = self._clock.monotonic() + due
         try:
-            async with asyncio.timeout(min(timeout, due)):
+            async with asyncio.timeout(min(timeout, max(0.0, self._due_at - self._clock.monotonic()))):
                 await connection.pushed.wait()
         except TimeoutError:
-            pass
+            if self._clock.monotonic() >= self._due_at:
+                self._armed_until = 0.0
         if connection.closed is not None:
             raise unreachable(connection.closed, self._place)
 
@@ -263,7 +273,7 @@ class RedisConsumer:
         version = self._revocations
         self._waits = True
         patience = self.channel.patience
-        place = Call("idle", self.id, self._group, timeout + 2.0, version, *self._lists)
+        place = Call("idle", self.id, self._group, max(timeout, self.lease / 2) + 2.0, version, *self._lists)
         (answer,) = await self.channel.on(connection, [place], patience)
         anything, role = self.channel.answer(answer)
         if anything:
