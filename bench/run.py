@@ -38,9 +38,9 @@ By `make bench`: {rounds} interleaved rounds of {tasks:,} no-op tasks, medians (
 {alone}
 
 *Drain*: claim, run, settle, from the first task to the last, results stored, every feature on, log level WARNING.
-*delay()*: a loop, one transaction per call. *app.bulk()*: a thousand calls in each. *Round trip*: from `delay` to `get` on an idle
-worker. *1 ms tasks*: the share of the worker's time that goes into tasks of pure Python that take 1 ms each. The limit
-is an I/O thread and a lane over a bare file, with the same durability: [limit.py](limit.py).
+*delay()*: a loop, one transaction per call. *app.bulk()*: a thousand calls in each. *Round trip*: from `delay` to `get`
+on an idle worker. *1 ms tasks*: the share of the worker's time that goes into tasks of pure Python that take 1 ms each.
+The limit is an I/O thread and a lane over a bare file, with the same durability: [limit.py](limit.py).
 """
 
 
