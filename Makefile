@@ -39,6 +39,7 @@ check-lint: $(READY)
 check-types: $(READY) $(NODE)
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests bench examples
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python .ci/public_types.py
 
 check-floors: $(READY)

@@ -168,6 +168,6 @@ class Fleet:
             node.end()
         for client in self._clients:
             client.close()
-        if error is not None:
-            for node in self.nodes:
-                sys.stderr.write(f"--- {node.log.name}\n{node.text[-5000:]}\n")
+        for node in self.nodes:  # shown by pytest where the test failed
+            lines = [line for line in node.text.splitlines() if "Task interop" not in line]
+            sys.stderr.write("\n".join([f"--- {node.log.name}", *lines[-60:], ""]))
