@@ -5,6 +5,7 @@ import functools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -71,6 +72,21 @@ def until(fact: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
             raise TimeoutError(f"waited {seconds:.0f} s for {what}")
         time.sleep(0.05)
     return found
+
+
+def watched(host: str, port: int, seconds: float) -> tuple[int, int]:
+    """How many commands came from clients in so many seconds, and how many ran inside of scripts. Idle servers only."""
+    seen = b""
+    over = time.monotonic() + seconds
+    with socket.create_connection((host, port), seconds) as link:
+        link.sendall(b"MONITOR\r\n")
+        while (left := over - time.monotonic()) > 0:
+            link.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                seen += link.recv(65536)
+    lines = seen.splitlines()[1:]
+    inner = sum(b" lua] " in line[:40] for line in lines)
+    return len(lines) - inner, inner
 
 
 def commands(client: Any) -> int:

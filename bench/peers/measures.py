@@ -164,15 +164,14 @@ class Bench:
             machine.until(lambda: self.passed(peer), "its first task")
             first = self.marks(peer)[0]
             time.sleep(0.3 if self.short else 2.0)
-            before, at = machine.commands(self.redis), time.monotonic()
-            time.sleep(0.5 if self.short else max(self.seconds, 5.0))
-            # Ours between the two looks: the look itself is not counted.
-            rate = (machine.commands(self.redis) - before) / (time.monotonic() - at)
+            seconds = 0.5 if self.short else max(self.seconds, 10.0)
+            sent, inner = machine.watched(self.server.host, self.server.port, seconds)
             memory = machine.pss(process.pid)
             words = ["trips", "--seconds", str(self.seconds), "--tasks", "5" if self.short else "2000"]
             trips = self.client(peer, *words, results=True)["seconds"]
         cuts = statistics.quantiles(trips, n=100, method="inclusive")
-        figures = {"start_up": first - started, "idle": rate, "memory": memory}
+        figures = {"start_up": first - started, "memory": memory}
+        figures |= {"idle": sent / seconds, "idle_all": (sent + inner) / seconds}
         return figures | {"p50": cuts[49] * 1000, "p99": cuts[98] * 1000}
 
     def limit(self, *, results: bool) -> Figures:

@@ -14,18 +14,19 @@ Runs = dict[str, dict[str, list[float]]]
 
 COLUMNS = {
     "drain": "drain, tasks/s",
-    "drain_results": "with results",
+    "drain_results": "drain with results",
     "enqueue": "enqueue, one by one, /s",
     "bulk": "in bulk, /s",
     "p50": "round trip p50, ms",
     "p99": "p99, ms",
-    "idle": "commands/s, idle",
+    "idle": "commands/s while idle",
+    "idle_all": "with those in scripts",
     "spin": "1 ms tasks, own share",
     "memory": "memory, MB",
     "start_up": "start-up, s",
 }
-LOWER_IS_BETTER = {"p50", "p99", "idle", "memory", "start_up"}
-DIGITS = {"p50": 2, "p99": 2, "idle": 2, "spin": 2, "memory": 1, "start_up": 2}
+LOWER_IS_BETTER = {"p50", "p99", "idle", "idle_all", "memory", "start_up"}
+DIGITS = {"p50": 2, "p99": 2, "idle": 2, "idle_all": 1, "spin": 2, "memory": 1, "start_up": 2}
 
 PYTHON_PEERS = ("dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
 
@@ -54,7 +55,8 @@ Umbel against each of them: how many times better its figure is (below 1: worse)
 - *Enqueue*: one producer into an empty queue that nobody reads, no result store. *Bulk*: 1,000 messages per call, where
   the peer has a call for it.
 - *Round trip*: enqueue, run, result in the caller's hand, on a worker that has been idle for 5 to 15 ms, by the peer's
-  own way to wait. *Idle*: commands that Redis ran (those inside of scripts too) while the worker had nothing to do.
+  own way to wait. *Idle*: commands that clients sent (and those that ran inside of scripts) while the worker had
+  nothing to do.
 - *1 ms tasks*: loops of pure Python that take 1 ms alone; the share of the time that they got.
 - *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to
   its first task.
@@ -76,7 +78,8 @@ def shown(figure: str, value: float) -> str:
 
 
 def medians(runs: Runs) -> dict[str, dict[str, float]]:
-    return {peer: {name: statistics.median(values) for name, values in of.items()} for peer, of in runs.items()}
+    rows = sorted(runs, key=lambda peer: (peer != "limit", peer != "umbel"))
+    return {peer: {name: statistics.median(values) for name, values in runs[peer].items()} for peer in rows}
 
 
 def table(cells: dict[str, dict[str, str]], columns: dict[str, str]) -> str:
@@ -88,13 +91,15 @@ def table(cells: dict[str, dict[str, str]], columns: dict[str, str]) -> str:
 def better(figure: str, umbel: float, other: float) -> float:
     """How many times better Umbel's figure is."""
     low, high = (umbel, other) if figure in LOWER_IS_BETTER else (other, umbel)
-    return high / low if low else float("inf")
+    return high / low
 
 
 def ratios(middle: dict[str, dict[str, float]]) -> str:
     umbel = middle.get("umbel", {})
     cells = {
-        peer: {name: f"{better(name, umbel[name], value):,.2f}" for name, value in of.items() if name in umbel}
+        peer: {
+            name: f"{better(name, umbel[name], value):,.2f}" for name, value in of.items() if value and umbel.get(name)
+        }
         for peer, of in middle.items()
         if peer != "umbel"
     }
@@ -161,6 +166,14 @@ def machine(bench: Any) -> str:
     redis = bench.redis.info("server")["redis_version"]
     where = f"{python}, Redis {redis}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs."
     return f"{where} {ahead if bench.realtime and has_realtime() else beside}"
+
+
+def merged(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """What was measured now, and from earlier runs what was not repeated."""
+    if before is None:
+        return now
+    runs = {peer: {**before["runs"].get(peer, {}), **of} for peer, of in now["runs"].items()}
+    return {"runs": before["runs"] | runs, "failed": now["failed"], "settings": before["settings"] | now["settings"]}
 
 
 def kept(path: Path) -> dict[str, Any]:

@@ -55,8 +55,9 @@ def rounds(bench: Bench, names: list[str], measures: list[str], count: int) -> t
                     continue
                 for figure, value in figures.items():
                     runs.setdefault(name, {}).setdefault(figure, []).append(value)
-                shown = ", ".join(f"{figure} {page.shown(figure, value)}" for figure, value in figures.items())
-                print(f"round {number + 1} of {count}  {name:<12} {shown}", flush=True)
+                if figures:
+                    shown = ", ".join(f"{figure} {page.shown(figure, value)}" for figure, value in figures.items())
+                    print(f"round {number + 1} of {count}  {name:<12} {shown}", flush=True)
     return runs, failed
 
 
@@ -100,7 +101,10 @@ def main() -> None:
                 runs, failed = rounds(bench, given.peers, given.measures, given.rounds)
                 settings = {name: bench.describe(name)["settings"] for name in given.peers}
                 told = {"rounds": given.rounds, "seconds": given.seconds, "machine": page.machine(bench)}
-                figures["peers"] = {"runs": runs, "failed": failed, "settings": settings, **told}
+                figures["peers"] = page.merged(
+                    figures.get("peers"), {"runs": runs, "failed": failed, "settings": settings}
+                )
+                figures["peers"] |= told
         finally:
             server.kill()
     page.keep(given.figures, figures)
