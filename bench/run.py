@@ -20,6 +20,7 @@ BESIDE = ("drain", "drain without results", "delay()", "app.bulk()")
 ALONE = ("drain, acknowledged early", "drain at log level INFO", "round trip", "idle CPU", "1 ms tasks")
 MUST = {"drain": 0.4}
 UNITS = {"round trip": "{:.1f} ms", "idle CPU": "{:.1%} of a core", "1 ms tasks": "{:.0%} of the time"}
+BY_HAND = "## What a task costs"
 NOISY = 1.3
 """Runs of one kind that lie further apart than this measured the machine's other work too."""
 
@@ -99,6 +100,13 @@ def machine() -> str:
     )
 
 
+def by_hand(out: Path) -> str:
+    """What people wrote below the tables; it is kept."""
+    old = out.read_text() if out.exists() else ""
+    at = old.find(BY_HAND)
+    return "" if at < 0 else f"\n{old[at:]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -111,7 +119,8 @@ def main() -> None:
         "alone": "\n".join(alone(name, found["umbel"][name]) for name in ALONE),
     }
     described = "\n".join([machine(), *doubts(found)])
-    options.out.write_text(PAGE.format(rounds=options.rounds, tasks=options.tasks, machine=described, **tables))
+    page = PAGE.format(rounds=options.rounds, tasks=options.tasks, machine=described, **tables)
+    options.out.write_text(page + by_hand(options.out))
     print("\n".join(["", *tables.values(), *doubts(found), f"written to {options.out}"]))
 
 
