@@ -87,6 +87,7 @@ class Traits:
         self.track_started = bool(task.track_started)
         self.throws = tuple(task.throws or ())
         self.result_max_size: int | None = app.conf.result_max_size
+        self.extended: bool = app.conf.result_extended
         self.soft_time_limit: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
         self.time_limit: float | None = task.time_limit or app.conf.task_time_limit
         self.acks_late = bool(task.acks_late)
@@ -352,7 +353,17 @@ def _record(run: Run, state: str, result: Any, text: str | None = None) -> Recor
         record.group_id = headers.group
     if headers.parent_id is not None:
         record.parent_id = headers.parent_id
+    if run.traits.extended:
+        _extend(record, run)
     return record
+
+
+def _extend(record: Record, run: Run) -> None:
+    """What ``result_extended`` adds: how the task was called, and where it ran."""
+    message = run.context.message
+    record.name, record.worker, record.retries = run.traits.name, run.host.nodename, run.headers.retries
+    record.args, record.kwargs = run.args, run.kwargs
+    record.queue = None if message is None else message.properties.delivery_info.routing_key
 
 
 def _started(run: Run) -> Record:

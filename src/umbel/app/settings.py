@@ -210,9 +210,7 @@ class Settings:
     )
     result_backend_transport_options = Setting(_table, {}, "Options of the store's adapter.")
     result_expires = Setting(_maybe(_seconds), DAY, "Seconds that a result is kept; None or 0: for ever.")
-    result_extended = Setting(
-        _flag, False, "Store name, args, kwargs, worker, retries and queue with a result.", built=False
-    )
+    result_extended = Setting(_flag, False, "Store name, args, kwargs, worker, retries and queue with a result.")
     result_max_size = Setting(
         _maybe(_count), 1024 * 1024, "Bytes of a result above which a warning is logged, once per task.", celery=None
     )
