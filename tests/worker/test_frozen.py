@@ -5,7 +5,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.worker.fleet import Farm, until
+from umbel.core.errors import WorkerLostError
 
 
 def test_a_frozen_process_is_ended_and_its_work_done_elsewhere(farm_with: Callable[..., Farm]) -> None:
@@ -67,6 +70,20 @@ def test_a_lost_machine_is_rescued(farm_with: Callable[..., Farm]) -> None:
     farm.gate().touch()
     assert held.get(timeout=20) == "h"
     assert "Rescued" in second.text
+    assert second.stop() == 0
+
+
+def test_a_lost_machine_does_not_run_again_what_was_acknowledged_early(farm_with: Callable[..., Farm]) -> None:
+    """Nobody has seen the board: only the mark in the broker tells."""
+    farm = farm_with(worker_lease=2)
+    first = farm.worker("-c", "1")
+    lost = farm.send("sleep_early", "e", 60)
+    farm.started("e")
+    second = farm.worker("-c", "1")
+    first.end()
+    with pytest.raises(WorkerLostError):
+        lost.get(timeout=40)
+    assert len(farm.lines("start", "e")) == 1
     assert second.stop() == 0
 
 
