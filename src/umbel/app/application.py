@@ -41,6 +41,7 @@ from umbel.wire import serializers
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", bound=BaseTask[..., Any])
 
 
 class Umbel:
@@ -244,7 +245,7 @@ class Umbel:
             ambient.share(lambda app: app is self or decorate.task_of(app, function, **options))
         return decorate.task_of(self, function, **options)
 
-    def register_task(self, task: Any, **options: Any) -> Any:
+    def register_task(self, task: T | type[T], **options: Any) -> T:
         """Register a task made by class: an instance of a ``Task`` subclass, or the class. A later one replaces."""
         if isinstance(task, type):
             task = task()
@@ -254,7 +255,8 @@ class Umbel:
         decorate.check_attributes(task.name, options)
         for name, value in options.items():
             setattr(task, name, value)
-        return self.registered(task, replace=True)
+        registered: T = self.registered(task, replace=True)
+        return registered
 
     def registered(self, task: Any, *, replace: bool = False) -> Any:
         """Take a task in, and return the one that holds its name now."""

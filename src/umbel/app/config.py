@@ -43,7 +43,8 @@ class Config(Settings, MutableMapping[str, Any]):
         self._loaded: dict[str, Any] = {}
         self._added: list[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = []
         self._pending: Callable[[], Mapping[str, Any]] | None = dict
-        self._on_load = on_load or (lambda before: None)  # called once before, once after the first reading
+        # Called once before, once after the first reading.
+        self._on_load: Callable[[bool], None] = on_load or (lambda before: None)
         self._cache: dict[str, Any] = {}
         self._frozen: str | None = None
         self._lock = threading.RLock()

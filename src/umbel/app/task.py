@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 from umbel.app import ambient, eager, progress, request, retrying
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
-from umbel.core.errors import MaxRetriesExceededError, OperationalError, Retry
+from umbel.core import errors
+from umbel.core.errors import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -83,8 +84,8 @@ class Task(Generic[P, R]):
     routing_key: str | None = None
     delivery_mode: int | None = None
 
-    MaxRetriesExceededError: ClassVar[type[MaxRetriesExceededError]] = MaxRetriesExceededError
-    OperationalError: ClassVar[type[Exception]] = OperationalError
+    MaxRetriesExceededError: ClassVar[type[errors.MaxRetriesExceededError]] = errors.MaxRetriesExceededError
+    OperationalError: ClassVar[type[errors.OperationalError]] = errors.OperationalError
 
     plan: "Plan | None" = None  # kept by the client
     _app: "Umbel | None" = None

@@ -39,7 +39,7 @@ Celery's.
 
 import builtins
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -96,8 +96,8 @@ class Retry(TaskPredicate):
         sig: Any = None,
     ) -> None:
         self.message = message
-        self.exc = None if isinstance(exc, str) else exc
-        self.excs = exc if exc is None or isinstance(exc, str) else repr(exc)
+        self.exc: BaseException | None = None if isinstance(exc, str) else exc
+        self.excs: str | None = exc if exc is None or isinstance(exc, str) else repr(exc)
         self.when = when
         self.is_eager = is_eager
         self.sig = sig
@@ -138,7 +138,7 @@ class QueueNotFound(TaskError, KeyError):
 
     def __init__(self, name: str = "", known: Iterable[str] = ()) -> None:
         self.name = name
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
@@ -168,9 +168,9 @@ class TimeoutError(TaskError, builtins.TimeoutError):
 class MaxRetriesExceededError(TaskError):
     """A task asked for one retry more than it has. ``task_args`` and ``task_kwargs`` are those of the call."""
 
-    def __init__(self, *args: Any, task_args: Any = (), task_kwargs: Any = None) -> None:
-        self.task_args = task_args
-        self.task_kwargs = {} if task_kwargs is None else task_kwargs
+    def __init__(self, *args: Any, task_args: Sequence[Any] = (), task_kwargs: Mapping[str, Any] | None = None) -> None:
+        self.task_args: Sequence[Any] = task_args
+        self.task_kwargs: Mapping[str, Any] = {} if task_kwargs is None else task_kwargs
         super().__init__(*args)
 
 
@@ -253,7 +253,7 @@ class EncodeError(SerializationError):
 
     def __init__(self, reason: str = "", path: Iterable[Any] = ()) -> None:
         self.reason = reason
-        self.path = tuple(path)
+        self.path: tuple[Any, ...] = tuple(path)
         super().__init__(reason, self.path)
 
     def __str__(self) -> str:

@@ -162,7 +162,7 @@ class Router:
         default_queue: str = "celery",
         create_missing: bool = True,
     ) -> None:
-        self.queues = {} if queues is None else queues
+        self.queues: Mapping[str, Queue] = {} if queues is None else queues
         self.default_queue = default_queue
         self.create_missing = create_missing
         self._routes = [_reader(route) for route in _listed(routes)]
