@@ -81,7 +81,7 @@ class WaitSuite(Suite):
     @asynchronous
     async def test_a_due_time_ends_the_wait(self) -> None:
         consumer = await self.consumer()
-        await self.publish(call("soon", due=self.now() + 0.05))
+        await self.publish(call("soon", due=self.now() + 0.5))
         await self.claim(consumer)
         async with asyncio.timeout(self.PATIENCE):
             await consumer.wait(self.PATIENCE * 10)
