@@ -81,12 +81,12 @@ class RedisConsumer:
         queues = "\0".join(self._chosen)
         known = (self.id, lease, width, self._node, os.getpid(), self._group, queues)
         calls = [("SADD", self._layout.bindings(queue), self._layout.binding(queue)) for queue in self._chosen]
-        *_, kept = await self.channel.replies(*calls, Call("open", *known, *in_hand))
-        self.channel.answer(kept)
+        *_, answer = await self.channel.replies(*calls, Call("open", *known, *in_hand))
+        alone, kept = self.channel.answer(answer)
         self._link = connection
         self._refresh_at = self._clock.monotonic() + REFRESH
         tickets = frozenset(in_hand[field.decode()] for field in kept)
-        self._settler.keep_only(ticket.serial for ticket in tickets)
+        self._settler.reopened({ticket.serial for ticket in tickets}, alone=bool(alone))
         return tickets
 
     async def exchange(self, settlements: Sequence[Settlement], want: Want) -> Turn:
@@ -100,6 +100,7 @@ class RedisConsumer:
         self._serial += limit
         calls = [Call("settle", *batch.args) for batch in batches]
         calls.append(self._claim(first, limit))
+        self._settler.sent(settlements)
         *settled, claimed = await self.channel.on(self._opened(), calls, self.channel.patience)
         verdicts = self._verdicts(settlements, batches, settled)
         if is_error(claimed):
@@ -163,7 +164,7 @@ class RedisConsumer:
                 pass
         finally:
             self.channel.close()
-            self._settler.keep_only(())
+            self._settler.reopened(set(), alone=False)
 
     # For the keeper, which adopts under tickets of this consumer ------------------------------------------------------
 
@@ -231,6 +232,7 @@ class RedisConsumer:
         self, settlements: Sequence[Settlement], batches: Sequence[Batch], replies: Sequence[object]
     ) -> list[Verdict]:
         verdicts: list[Verdict] = [GONE] * len(settlements)
+        self._settler.known(settlements, verdicts)
         for batch, reply in zip(batches, replies, strict=True):
             answers = self.channel.answer(reply)
             self._settler.verdicts(batch, settlements, answers, lambda text: explained(text, self._place), verdicts)

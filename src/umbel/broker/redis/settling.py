@@ -1,7 +1,7 @@
 """Settlements as arguments of ``settle.lua``, and its answers as verdicts. Pure; what the parts mean is said there."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +32,7 @@ from umbel.wire import kombu
 
 _encode = msgspec.json.Encoder().encode
 
+_STAYS = frozenset({Keep, Begin})
 MOST = 256
 """Settlements in one run of the script."""
 
@@ -52,6 +53,10 @@ class Settler:
         self.side: set[int] = set()
         """Serials of messages that may have a side key."""
         self.begun: set[int] = set()
+        self._doubt: set[int] = set()
+        """Serials whose last settlement was sent and not answered yet."""
+        self._done_before: set[int] = set()
+        """Of these, the ones that turned out to be done when the connection was made anew."""
         self._id = id
         self._layout = layout
         self._db = str(db)
@@ -70,7 +75,7 @@ class Settler:
         for place in places:
             one = settlements[place]
             consumer, generation, serial = one.ticket
-            if consumer != id:
+            if consumer != id or serial in self._done_before:
                 continue
             if type(one.disposition) is Ack and not one.publish and not rare and len(one.ops) < 2:
                 if one.ops:
@@ -131,6 +136,7 @@ class Settler:
         for place, exc in batch.refused:
             into[place] = Refused(exc)
         held = self.held
+        self._doubt.clear()
         for place, answer in zip(batch.asked, answers, strict=True):
             if answer == 1:
                 into[place] = SETTLED
@@ -157,9 +163,22 @@ class Settler:
         elif kind is not Keep:
             self.held.pop(serial, None)
 
-    def keep_only(self, kept: Iterable[int]) -> None:
-        """Forget the claims that are no longer this consumer's."""
-        serials = set(kept)
+    def sent(self, settlements: Sequence[Settlement]) -> None:
+        """Note what is about to be sent, in case that the answer is lost."""
+        self._doubt.update(one.ticket[2] for one in settlements if type(one.disposition) not in _STAYS)
+
+    def known(self, settlements: Sequence[Settlement], into: list[Verdict]) -> None:
+        """The verdicts of settlements that were done before a connection was lost together with its answers."""
+        if self._done_before:
+            for place, one in enumerate(settlements):
+                if one.ticket.consumer == self._id and one.ticket.serial in self._done_before:
+                    into[place] = SETTLED
+            self._done_before.clear()
+
+    def reopened(self, serials: set[int], *, alone: bool) -> None:
+        """Forget the claims that are no longer this consumer's. ``alone``: nobody else can have touched them."""
+        self._done_before = (self._done_before | self._doubt) - serials if alone else set()
+        self._doubt = set()
         self.held = {serial: held for serial, held in self.held.items() if serial in serials}
         self.side &= serials
         self.begun &= serials

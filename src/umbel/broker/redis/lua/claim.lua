@@ -47,9 +47,8 @@ if limit > 0 then
 end
 
 -- Who takes work leaves its place among the waiters; who leaves work behind wakes the next.
-if waited == '1' and (got > 0 or limit == 0) then
-  leave(group, id)
-elseif got > 0 and got >= limit and call('EXISTS', P .. 'idle:' .. group) == 1 then
+local poked = waited == '1' and (got > 0 or limit == 0) and leave(group, id)
+if not poked and got > 0 and got >= limit and call('EXISTS', P .. 'idle:' .. group) == 1 then
   for index = lists, #ARGV do
     if call('LLEN', ARGV[index]) > 0 then poke(group) break end
   end

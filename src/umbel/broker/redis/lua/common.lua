@@ -95,16 +95,26 @@ local function delay(list, due, name, raw)
   tell_next()
 end
 
--- Delayed messages to the front of their lists; the first of them ends up at the very front.
-local function make_ready(members)
-  for i = #members, 1, -1 do
+-- Delayed messages to the front (RPUSH) or back (LPUSH) of their lists. Where a key of another type stands in a queue's
+-- place they stay, and do not hold up the others.
+local function move_delayed(members, push)
+  for i = 1, #members do
     local list, raw = split(members[i]), call('HGET', P .. 'delayed:body', members[i])
-    if raw then call('RPUSH', list, raw) end
-    call('HDEL', P .. 'delayed:body', members[i])
-    call('ZREM', P .. 'delayed', members[i])
-    count_delayed(list, -1)
+    local pushed = raw and redis.pcall(push, list, raw)
+    if type(pushed) ~= 'table' then
+      call('HDEL', P .. 'delayed:body', members[i])
+      call('ZREM', P .. 'delayed', members[i])
+      count_delayed(list, -1)
+    end
   end
   if #members > 0 then tell_next() end
+end
+
+-- The first of them ends up at the very front.
+local function make_ready(members)
+  local last_first = {}
+  for i = #members, 1, -1 do last_first[#last_first + 1] = members[i] end
+  move_delayed(last_first, 'RPUSH')
 end
 
 local function promote(most)
@@ -115,21 +125,20 @@ end
 local function poke(group)
   while true do
     local parked = call('ZRANGE', P .. 'idle:' .. group, 0, 0)[1]
-    if not parked then return end
+    if not parked then return false end
     call('ZREM', P .. 'idle:' .. group, parked)
     if live(parked) then
       call('SET', P .. 'wake:' .. parked, 'poked', 'EX', 60)
-      return
+      return true
     end
   end
 end
 
+-- Whether somebody was poked for it.
 local function leave(group, id)
-  if call('ZREM', P .. 'armed:' .. group, id) == 1 then
-    poke(group)
-  else
-    call('ZREM', P .. 'idle:' .. group, id)
-  end
+  if call('ZREM', P .. 'armed:' .. group, id) == 1 then return poke(group) end
+  call('ZREM', P .. 'idle:' .. group, id)
+  return false
 end
 
 local function unregister(id)

@@ -1,9 +1,11 @@
 -- Registers a consumer that says what it holds, at every connection. Answers: the reply to a claim that was lost on its way.
+-- Returns what of it is still recorded, after a 1 if nobody can have taken anything since the last time.
 local id, lease, width, node, pid, group, queues = unpack(ARGV, 2, 8)
 local claims, held, kept, left = P .. 'claims:' .. id, {}, {}, {}
 for i = 9, #ARGV do held[ARGV[i]] = true end
-renew(id, tonumber(lease))
 local consumer = P .. 'consumer:' .. id
+local alone = call('ZSCORE', P .. 'consumers', id) and call('HEXISTS', consumer, 'adopted') == 0
+renew(id, tonumber(lease))
 call('HSET', consumer, 'node', node, 'pid', pid, 'width', width, 'lease', lease, 'group', group, 'queues', queues)
 call('HDEL', consumer, 'adopted')
 call('EXPIRE', consumer, SIDE_TTL)
@@ -12,4 +14,4 @@ for _, field in ipairs(call('HKEYS', claims)) do
 end
 all_to_front(claims, left)
 for i = 1, #left do call('SREM', P .. 'begun:' .. id, left[i]) end
-return kept
+return {alone and 1 or 0, kept}

@@ -1,0 +1,408 @@
+"""What the Redis broker owes beyond the suite: each rule of its scripts, with a test that fails without it."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.redis_site import RedisSite
+from tests.conformance.test_redis import OnServer
+from umbel.broker.base import RenewFor
+from umbel.broker.redis.consumer import RedisConsumer
+from umbel.core.delivery import Ack, Bury, Delivery, Gone, Park, Release, Settled, Settlement, Want
+from umbel.drivers.redis import CutOff
+from umbel.runtime.clock import SYSTEM
+from umbel.testing import FakeClock
+from umbel.testing.broker_conformance import LEASE, QUEUE, Suite, asynchronous, call, names, new_id, success
+from umbel.testing.conformance.site import LOSS
+
+ODD = b'{"body": "W10=", "content-type": "application/json", "headers": {"task": "t", "id": "t", "x": [], "n": 12345678901234567890}, "properties": {"delivery_tag": "odd", "body_encoding": "base64"}}'  # noqa: E501
+
+
+class RedisRules(OnServer, Suite):
+    site: RedisSite
+
+    def make_site(self, folder: Path) -> RedisSite:
+        return RedisSite(self.server, FakeClock())
+
+    def keys(self) -> set[str]:
+        with self.site.client() as client:
+            return {key.decode() for key in client.scan_iter()}
+
+    def run(self, *command: Any) -> Any:
+        with self.site.client() as client:
+            return client.execute_command(*command)
+
+
+class TestClaims(RedisRules):
+    @asynchronous
+    async def test_a_queue_is_celerys_list_and_its_length_the_depth(self) -> None:
+        await self.publish(*[call(f"n{n}") for n in range(3)], call("low", priority=7))
+        assert self.run("LLEN", QUEUE) == 3
+        assert self.run("LLEN", f"{QUEUE}\x06\x166") == 1
+        assert self.run("SMEMBERS", f"_kombu.binding.{QUEUE}") == {f"{QUEUE}\x06\x16\x06\x16{QUEUE}".encode()}
+
+    @asynchronous
+    async def test_no_script_rewrites_an_element(self) -> None:
+        self.run("LPUSH", QUEUE, ODD)
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Release())
+        assert self.run("LINDEX", QUEUE, 0) == b"\t" + ODD
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Park(self.now(), "rate"))
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Release(loss=LOSS))
+        (raw,) = self.run("LRANGE", QUEUE, 0, -1)
+        assert raw == b"\r" + ODD
+        assert json.loads(raw)["headers"]["n"] == 12345678901234567890
+        _, keeper = await self.keeper()
+        (one,) = await self.claim(consumer)
+        (adopted,) = await keeper.adopt(consumer.id, 1)
+        assert adopted.delivery.message is not None
+        assert adopted.delivery.message.head == ODD
+        assert (adopted.delivery.losses, adopted.delivery.redelivered) == (1, True)
+
+    @asynchronous
+    async def test_parking_is_no_redelivery(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Park(self.now(), "unknown"))
+        (one,) = await self.claim(consumer)
+        assert (one.redelivered, one.unknown_since) == (False, self.now())
+
+    @asynchronous
+    async def test_what_celery_handed_back_is_redelivered(self) -> None:
+        message = json.loads(ODD)
+        message["headers"]["redelivered"] = True
+        message["properties"]["delivery_info"] = {"exchange": "", "routing_key": QUEUE, "redelivered": True}
+        self.run("LPUSH", QUEUE, json.dumps(message))
+        (one,) = await self.claim(await self.consumer())
+        assert one.redelivered
+
+    @asynchronous
+    async def test_losses_outlive_the_way_through_a_celery_worker(self) -> None:
+        """Kombu parses and writes the element anew, which drops the mark before it."""
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Release(loss=LOSS))
+        message = json.loads(self.run("RPOP", QUEUE))
+        message["properties"]["delivery_info"]["redelivered"] = True
+        self.run("RPUSH", QUEUE, json.dumps(message))
+        (one,) = await self.claim(consumer)
+        assert one.losses == 1
+
+    @asynchronous
+    async def test_a_key_of_another_type_does_not_hold_up_the_other_queues(self) -> None:
+        self.run("SET", "wrong", "no list")
+        await self.publish(call("one"))
+        consumer = await self.consumer("wrong", QUEUE)
+        assert names(await self.claim(consumer, 10, "wrong", QUEUE)) == ["one"]
+        with pytest.raises(Exception, match="a key of another type") as caught:
+            await self.claim(consumer, 10, "wrong", QUEUE)
+        assert type(caught.value).__name__ == "BadOperation"
+
+    @asynchronous
+    async def test_what_falls_due_for_such_a_key_waits_and_the_others_do_not(self) -> None:
+        self.run("SET", "wrong", "no list")
+        consumer = await self.consumer()
+        await self.publish(call("stuck", queue="was right", due=self.now() + 1), call("next", due=self.now() + 2))
+        self.run("SET", "was right", "no list")
+        self.advance(3)
+        assert names(await self.claim(consumer)) == ["next"]
+        self.run("DEL", "was right")
+        assert names(await self.claim(consumer, 10, "was right")) == ["stuck"]
+
+    @asynchronous
+    async def test_everything_drains_at_the_limit_of_memory(self) -> None:
+        await self.publish(*[call(f"n{n}") for n in range(20)])
+        consumer = await self.consumer()
+        (maxmemory,) = self.run("CONFIG", "GET", "maxmemory").values()
+        self.run("CONFIG", "SET", "maxmemory", "1")
+        try:
+            with pytest.raises(Exception, match="has reached its memory limit"):
+                await self.broker.producer().publish([call("more"), call("and", priority=9)], deadline=5)
+            with pytest.raises(Exception, match="has reached its memory limit"):
+                self.broker.sync_producer().publish([call("more")], deadline=5)
+            ops = (self.site.store().compile(record := success("n0")),)
+            (one, *rest) = await self.claim(consumer)
+            turn = await self.settle(
+                consumer,
+                Settlement(one.ticket, Ack(), ops=ops),
+                Settlement(rest[0].ticket, Bury("failed")),
+                Settlement(rest[1].ticket, Park(self.now() + 5)),
+                *[Settlement(other.ticket, Ack()) for other in rest[2:]],
+            )
+            assert {type(verdict) for verdict in turn.verdicts} == {Settled}
+            assert record.task_id == "n0"
+            await consumer.open(lease=LEASE, width=1)
+        finally:
+            self.run("CONFIG", "SET", "maxmemory", maxmemory)
+        assert (await self.depth()).ready == 0
+
+    @asynchronous
+    async def test_order_strategies(self) -> None:
+        for strategy, expected in (("round_robin", ["b", "a"]), ("sorted", ["a", "b"]), ("priority", ["a", "b"])):
+            self.site.options["queue_order_strategy"] = strategy
+            broker = self.site.broker()
+            consumer = await self.consumer("a", "b", broker=broker)
+            await self.publish(call("a", queue="a"), call("b", queue="b"))
+            assert names(await self.claim(consumer, 10, "b", "a")) == expected
+            await consumer.close()
+            self.run("DEL", "a", "b")
+
+    @asynchronous
+    async def test_an_eta_that_celery_knows_waits_where_celery_finds_it(self) -> None:
+        later = call("later", due=self.now() + 60)
+        later.message.headers.eta = "2030-01-01T00:00:00+00:00"
+        await self.publish(later)
+        assert self.run("LLEN", QUEUE) == 1
+
+
+class TestLeases(RedisRules):
+    @asynchronous
+    async def test_after_an_outage_nobody_is_rescued_for_a_lease(self) -> None:
+        await self.publish(call("one"))
+        held = await self.consumer()
+        await self.claim(held)
+        supervisor, keeper = await self.keeper()
+        self.advance(LEASE * 2)  # nobody could renew: neither the living nor the dead
+        await supervisor.renew([])
+        assert await keeper.adopt(None, 10) == []
+        for _ in range(4):
+            self.advance(LEASE / 3)
+            await supervisor.renew([])
+        assert names([one.delivery for one in await keeper.adopt(None, 10)]) == ["one"]
+
+    @asynchronous
+    async def test_a_lease_from_the_future_is_cut_to_size(self) -> None:
+        await self.publish(call("one"))
+        held = await self.consumer()
+        await self.claim(held)
+        self.run("ZADD", "umbel:consumers", self.now() + 1e6, held.id)
+        supervisor, keeper = await self.keeper()
+        for _ in range(5):
+            await keeper.adopt(None, 10)
+            self.advance(LEASE / 3)
+            await supervisor.renew([])
+        assert (await keeper.survey([QUEUE]))[0].consumers == 0
+
+    @asynchronous
+    async def test_a_settlement_from_before_a_restored_snapshot_touches_nothing(self) -> None:
+        await self.publish(call("one"), call("two"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer, 1)
+        self.run("DEL", f"umbel:claims:{consumer.id}")  # the snapshot is older than the claim
+        assert await consumer.open(lease=LEASE, width=1, holding=[one.ticket]) == frozenset()
+        (two,) = await self.claim(consumer, 1)
+        turn = await self.settle(consumer, Settlement(one.ticket, Ack()))
+        assert type(turn.verdicts[0]).__name__ == "Gone"
+        await self.dispose(consumer, two, Ack())
+
+    @asynchronous
+    async def test_a_settlement_whose_answer_was_lost_is_known_to_be_done(self) -> None:
+        await self.publish(call("one"), call("two"))
+        consumer = await self.consumer()
+        assert isinstance(consumer, RedisConsumer)
+        one, two = await self.claim(consumer)
+        settlement = Settlement(one.ticket, Ack(), (call("next"),))
+        consumer.channel.patience = 0.0  # the answer is not waited for
+        with pytest.raises(CutOff):
+            await consumer.exchange([settlement], Want((), 0))
+        await self.until_settled(consumer, one)
+        assert await consumer.open(lease=LEASE, width=1, holding=[one.ticket, two.ticket]) == {two.ticket}
+        turn = await self.settle(consumer, settlement, Settlement(two.ticket, Ack()))
+        assert [type(verdict) for verdict in turn.verdicts] == [Settled, Settled]
+        turn = await self.settle(consumer, settlement)
+        assert [type(verdict) for verdict in turn.verdicts] == [Gone]
+        assert self.run("LLEN", QUEUE) == 1
+
+    @asynchronous
+    async def test_it_is_not_if_somebody_took_over_meanwhile(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        assert isinstance(consumer, RedisConsumer)
+        (one,) = await self.claim(consumer)
+        _, keeper = await self.keeper()
+        assert len(await keeper.adopt(consumer.id, 1)) == 1
+        consumer.channel.patience = 0.0
+        with pytest.raises(CutOff):
+            await self.settle(consumer, Settlement(one.ticket, Ack()))
+        assert await consumer.open(lease=LEASE, width=1, holding=[one.ticket]) == frozenset()
+        turn = await self.settle(consumer, Settlement(one.ticket, Ack()))
+        assert [type(verdict) for verdict in turn.verdicts] == [Gone]
+
+    async def until_settled(self, consumer: RedisConsumer, one: Delivery) -> None:
+        field = f"{one.ticket.generation}:{one.ticket.serial}"
+        async with asyncio.timeout(20):
+            while self.run("HEXISTS", f"umbel:claims:{consumer.id}", field):
+                await asyncio.sleep(0.002)
+
+    @asynchronous
+    async def test_who_adopts_needs_a_lease(self) -> None:
+        await self.publish(call("one"))
+        dead = await self.consumer()
+        await self.claim(dead)
+        supervisor, keeper = await self.keeper()
+        self.site.lapse(supervisor)
+        with pytest.raises(Exception, match="FENCED"):
+            await keeper.adopt(dead.id, 10)
+        assert self.run("HLEN", f"umbel:claims:{dead.id}") == 1
+
+
+class TestWaiters(RedisRules):
+    PATIENCE = 20.0
+
+    def make_site(self, folder: Path) -> RedisSite:
+        return RedisSite(self.server, SYSTEM)
+
+    async def waiting(self, count: int) -> list[tuple[RedisConsumer, "asyncio.Task[None]"]]:
+        found = []
+        for place in range(count):
+            consumer = await self.consumer()
+            assert isinstance(consumer, RedisConsumer)
+            assert await self.claim(consumer) == []
+            found.append((consumer, asyncio.create_task(consumer.wait(self.PATIENCE))))
+            await self.until(lambda place=place: self.places() == place + 1)
+        return found
+
+    def places(self) -> int:
+        armed = self.run("KEYS", "umbel:armed:*")
+        parked = self.run("KEYS", "umbel:idle:*")
+        return sum(int(self.run("ZCARD", key)) for key in [*armed, *parked])
+
+    async def until(self, fact: Any) -> None:
+        async with asyncio.timeout(self.PATIENCE):
+            while not fact():
+                await asyncio.sleep(0.002)
+
+    @asynchronous
+    async def test_at_most_two_are_woken_and_the_next_is_poked(self) -> None:
+        waiters = await self.waiting(6)
+        await self.publish(call("one"))
+        await self.until(lambda: sum(task.done() for _, task in waiters) >= 2)
+        await asyncio.sleep(0.05)
+        woken = [consumer for consumer, task in waiters if task.done()]
+        assert len(woken) == 2
+        got = [names(await self.claim(consumer)) for consumer in woken]
+        assert sorted(got) == [[], ["one"]]
+        await self.until(lambda: sum(task.done() for _, task in waiters) == 3)  # the one that got it left its place
+        for _, task in waiters:
+            task.cancel()
+
+    @asynchronous
+    async def test_who_leaves_work_behind_pokes_the_next(self) -> None:
+        waiters = await self.waiting(5)
+        await self.publish(*[call(f"n{n}") for n in range(5)])
+        found: list[str] = []
+
+        async def one_each(consumer: RedisConsumer, task: "asyncio.Task[None]") -> None:
+            await task
+            found.extend(names(await self.claim(consumer, 1)))
+
+        async with asyncio.timeout(self.PATIENCE / 2):
+            await asyncio.gather(*[one_each(*waiter) for waiter in waiters])
+        assert sorted(found) == [f"n{n}" for n in range(5)]
+
+    @asynchronous
+    async def test_a_dead_waiters_place_is_given_on(self) -> None:
+        (first, one), (_, two), (_, three) = await self.waiting(3)
+        one.cancel()
+        two.cancel()
+        _, keeper = await self.keeper()
+        assert await keeper.adopt(first.id, 1) == []
+        await asyncio.wait_for(three, self.PATIENCE / 2)
+
+    @asynchronous
+    async def test_an_idle_consumer_is_silent(self) -> None:
+        consumer = await self.consumer()
+        await self.claim(consumer)
+        await consumer.wait(0.05)
+        before = self.run("INFO", "commandstats")["cmdstat_evalsha"]["calls"]
+        for _ in range(5):
+            await consumer.wait(0.02)
+        assert self.run("INFO", "commandstats")["cmdstat_evalsha"]["calls"] == before
+
+    @asynchronous
+    async def test_without_tracking_it_polls(self) -> None:
+        consumer = await self.consumer()
+        assert isinstance(consumer, RedisConsumer)
+        assert consumer._tracks
+        consumer._tracks = False
+        await self.claim(consumer)
+        waiting = asyncio.create_task(consumer.wait(self.PATIENCE * 10))
+        await self.publish(call("one"))
+        await asyncio.wait_for(waiting, self.PATIENCE)
+        assert names(await self.claim(consumer)) == ["one"]
+
+
+class TestLeavings(RedisRules):
+    @asynchronous
+    async def test_every_key_expires_or_belongs_to_something_alive(self) -> None:
+        await self.publish(*[call(f"n{n}") for n in range(6)], call("later", due=self.now() + 5))
+        consumer = await self.consumer()
+        one, two, three, four, five, six = await self.claim(consumer)
+        await self.dispose(consumer, one, Release(loss=LOSS))
+        await self.dispose(consumer, two, Park(self.now() + 1, "rate"))
+        await self.dispose(consumer, three, Bury("failed", loss=LOSS))
+        await self.dispose(consumer, four, Park(self.now() + 1, "unknown"))
+        await self.dispose(consumer, five, Ack())
+        _, keeper = await self.keeper()
+        await keeper.slots("a", 1.0, 1)
+        self.advance(10)
+        await self.drain(consumer)
+        await self.dispose(consumer, six, Ack())
+        assert isinstance(keeper, RenewFor)
+        for each in self._consumers:
+            await each.close()
+        lasting = {key for key in self.keys() if self.run("TTL", key) == -1}
+        assert lasting == {f"_kombu.binding.{QUEUE}"}
+        assert not [key for key in self.keys() if ":lost:" in key]
+
+    @asynchronous
+    async def test_the_last_to_leave_gives_delayed_messages_back_to_celery(self) -> None:
+        self.run("SADD", "_kombu.binding.celery.pidbox", "a Celery worker was here")
+        await self.publish(call("one"))
+        first, last = await self.consumer(), await self.consumer()
+        (one,) = await self.claim(first)
+        await self.dispose(first, one, Park(self.now() + 3600))
+        await first.close()
+        assert self.run("LLEN", QUEUE) == 0
+        await last.close()
+        assert self.run("LLEN", QUEUE) == 1
+        assert not {key for key in self.keys() if key.startswith("umbel:delayed") or key == "umbel:next"}
+
+    @asynchronous
+    async def test_what_a_lost_celery_worker_held_comes_back(self) -> None:
+        for tag, age, exchange, key in (
+            ("old", 4000, "", QUEUE),
+            ("new", 10, "", QUEUE),
+            ("bound", 4000, "media", "media.video.hd"),
+        ):
+            message = json.loads(ODD)
+            message["headers"]["id"] = message["properties"]["delivery_tag"] = tag
+            self.run("HSET", "unacked", tag, json.dumps([message, exchange, key]))
+            self.run("ZADD", "unacked_index", self.now() - age, tag)
+        pattern = r"^media\.video\..*?[^\.]$"
+        self.run("SADD", "_kombu.binding.media", "\x06\x16".join(("media.video.*", pattern, "videos")))
+        consumer, keeper = await self.keeper()
+        await keeper.prune()
+        (one,) = await self.claim(consumer)
+        assert one.message is not None
+        assert (one.message.headers.id, one.redelivered, one.message.headers.task) == ("old", True, "t")
+        assert b"12345678901234567890" in one.message.head
+        assert len(await self.claim(consumer, 10, "videos")) == 1
+        assert self.run("HKEYS", "unacked") == [b"new"]
+        assert self.run("ZRANGE", "unacked_index", 0, -1) == [b"new"]
+
+
+def test_a_consumer_that_is_not_open_says_so(redis_server: Any) -> None:
+    site = RedisSite(redis_server, FakeClock())
+    consumer = site.broker().consumer(new_id(), node="n", queues=(QUEUE,))
+    with pytest.raises(Exception, match="not open"):
+        asyncio.run(consumer.exchange([], Want((QUEUE,), 1)))
+    site.close()
