@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from peers import machine
 from peers.client import EVERY
@@ -18,6 +18,13 @@ WARM = 0.1
 """The part of a drain that is not counted, at its beginning."""
 MOST = 600_000
 """Messages in one fill: about 600 MB."""
+
+
+class Mark(NamedTuple):
+    """When a mark was passed, and how long the tasks before it had a processor; in seconds."""
+
+    at: float
+    own: float
 
 
 class PeerFailed(Exception):
@@ -100,9 +107,10 @@ class Bench:
         marks = self.marks_of(peer)
         return marks.read_bytes().count(b"\n") if marks.exists() else 0
 
-    def marks(self, peer: str) -> list[float]:
-        """When the marks were passed, in order."""
-        return sorted(float(line.split()[1]) for line in self.marks_of(peer).read_text().splitlines())
+    def marks(self, peer: str) -> list[Mark]:
+        """The marks in the order in which they were passed."""
+        lines = self.marks_of(peer).read_text().splitlines()
+        return sorted(Mark(*map(float, line.split()[1:])) for line in lines)
 
     # The measurements -------------------------------------------------------------------------------------------------
 
@@ -120,11 +128,12 @@ class Bench:
         return {"drain_results" if results else "drain": rate}
 
     def spin(self, peer: str) -> Figures:
-        """The share of the time in which 1 ms tasks did their own work."""
+        """The share of the time in which 1 ms tasks had a processor."""
         if not self.loops:
             self.loops = self.client("umbel", "calibrate")["loops"]
-        rate = self.drained(peer, "spin", results=False)
-        return {"spin": rate * 0.001}
+        self.drained(peer, "spin", results=False)
+        first, *_, last = self.counted(peer)
+        return {"spin": (last.own - first.own) / (last.at - first.at)}
 
     def drained(self, peer: str, task: str, *, results: bool) -> float:
         """Tasks per second of one worker process on a full queue, from mark to mark."""
@@ -151,9 +160,13 @@ class Bench:
                 lambda: self.passed(peer) >= tasks // EVERY or (time.monotonic() > over and self.passed(peer) > 2),
                 f"{tasks} tasks",
             )
-        counted = self.marks(peer)
-        counted = counted[int(len(counted) * WARM) :]
-        return (len(counted) - 1) * EVERY / (counted[-1] - counted[0])
+        counted = self.counted(peer)
+        return (len(counted) - 1) * EVERY / (counted[-1].at - counted[0].at)
+
+    def counted(self, peer: str) -> list[Mark]:
+        """The marks of a drain without its beginning."""
+        marks = self.marks(peer)
+        return marks[int(len(marks) * WARM) :]
 
     def idle(self, peer: str) -> Figures:
         """Start-up to the first task, then memory and commands while idle, then round trips."""
@@ -162,7 +175,7 @@ class Bench:
         started = time.monotonic()
         with self.worker(peer, results=True) as process:
             machine.until(lambda: self.passed(peer), "its first task")
-            first = self.marks(peer)[0]
+            first = self.marks(peer)[0].at
             time.sleep(0.3 if self.short else 2.0)
             seconds = 0.5 if self.short else max(self.seconds, 10.0)
             sent, inner = machine.watched(self.server.host, self.server.port, seconds)

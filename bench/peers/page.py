@@ -57,7 +57,7 @@ Umbel against each of them: how many times better its figure is (below 1: worse)
 - *Round trip*: enqueue, run, result in the caller's hand, on a worker that has been idle for 5 to 15 ms, by the peer's
   own way to wait. *Idle*: commands that clients sent (and those that ran inside of scripts) while the worker had
   nothing to do.
-- *1 ms tasks*: loops of pure Python that take 1 ms alone; the share of the time that they got.
+- *1 ms tasks*: loops of pure Python; the share of the time in which they, and not the library, had a processor.
 - *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to
   its first task.
 - *limit* is [limit_redis.py](limit_redis.py): an I/O thread and a lane over bare Redis, and nothing else of a worker.

@@ -54,6 +54,16 @@ def test_every_peer_enqueues_drains_and_answers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * INSTALLS)
+def test_what_is_not_measured_again_stays(tmp_path: Path) -> None:
+    short(tmp_path, "--peers", "umbel", "--measures", "bulk")
+    figures, _ = short(tmp_path, "--peers", "umbel,rq", "--measures", "drain,spin")
+    runs = figures["peers"]["runs"]
+    assert runs["umbel"].keys() == {"bulk", "drain", "spin"}
+    assert runs["rq"].keys() == {"drain", "spin"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * INSTALLS)
 def test_umbel_alone_is_measured_with_a_backlog_and_with_idle_consumers(tmp_path: Path) -> None:
     short(tmp_path, "--backlog")
     _, page = short(tmp_path, "--consumers")
