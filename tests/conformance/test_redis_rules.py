@@ -10,8 +10,10 @@ import pytest
 from tests.conformance.redis_site import RedisSite
 from tests.conformance.test_redis import OnServer
 from umbel.broker.base import RenewFor
+from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
-from umbel.core.delivery import Ack, Bury, Delivery, Gone, Park, Release, Settled, Settlement, Want
+from umbel.core.delivery import Ack, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
+from umbel.core.record import Record
 from umbel.drivers.redis import CutOff
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
@@ -161,6 +163,31 @@ class TestClaims(RedisRules):
         later.message.headers.eta = "2030-01-01T00:00:00+00:00"
         await self.publish(later)
         assert self.run("LLEN", QUEUE) == 1
+
+    @asynchronous
+    async def test_a_settlement_never_overwrites_success(self) -> None:
+        store = self.site.store()
+        await self.publish(call("one"), call("two"))
+        consumer = await self.consumer()
+        one, two = await self.claim(consumer)
+        for ticket, state in ((one.ticket, "STARTED"), (one.ticket, "SUCCESS"), (one.ticket, "FAILURE")):
+            record = Record(state, state, task_id="one")
+            await self.settle(consumer, Settlement(ticket, Keep(), ops=(store.compile(record),)))
+            await self.settle(consumer, Settlement(two.ticket, Keep(), ops=(store.compile(record),)))
+        assert (await store.read(["one"]))["one"].status == "SUCCESS"
+
+    @asynchronous
+    async def test_a_result_is_told_to_those_who_wait_for_it(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        op = self.site.store().compile(success("one"))
+        with self.site.client() as client, client.pubsub() as channel:
+            channel.subscribe(op[2])
+            assert channel.get_message(timeout=10)["type"] == "subscribe"  # type: ignore[index]
+            await self.settle(consumer, Settlement(one.ticket, Ack(), ops=(op,)))
+            assert channel.get_message(timeout=10)["data"] == op[4]  # type: ignore[index]
+            assert 0 < client.ttl(op[2]) <= 600
 
 
 class TestLeases(RedisRules):
@@ -398,6 +425,15 @@ class TestLeavings(RedisRules):
         assert len(await self.claim(consumer, 10, "videos")) == 1
         assert self.run("HKEYS", "unacked") == [b"new"]
         assert self.run("ZRANGE", "unacked_index", 0, -1) == [b"new"]
+
+    @asynchronous
+    async def test_what_a_celery_worker_acknowledges_meanwhile_does_not_come_back(self) -> None:
+        consumer = await self.consumer()
+        assert isinstance(consumer, RedisConsumer)
+        self.run("HSET", "unacked", "tag", "another entry")
+        restore = Call("restore", "unacked", "unacked_index", "tag", "the entry that was read", QUEUE, "element")
+        assert await consumer.channel.run(restore) == 0
+        assert self.run("LLEN", QUEUE) == 0
 
 
 def test_a_consumer_that_is_not_open_says_so(redis_server: Any) -> None:
