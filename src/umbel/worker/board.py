@@ -2,6 +2,9 @@
 
 It outlives its process, so that the supervisor knows what a dead one was running without asking it. One file per
 process, mapped by both. A slot that was being written when its process died is *torn*, and counts as started.
+
+``struct`` fills with zeros before it writes, so a reader may see zeros. What is read alone is therefore written through
+a view, as one aligned word of the machine; the rest of a slot is guarded by its sequence number.
 """
 
 import mmap
@@ -11,14 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAGIC = 0x554D_4252
-LAYOUT = 1
-_HEADER = struct.Struct("<IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
-_SLOT = struct.Struct("<QIIQQQddd200s200s")  # sequence, running, pad, generation, serial, highest, since, soft, …
-_SEQUENCE = struct.Struct("<Q")
-_WORD = struct.Struct("<I")
-_BEAT = struct.Struct("<d")
-_HOLDS = struct.Struct("<QI")
-_RECALL_AT, _BEAT_AT, _HOLDS_AT, _STOPPING_AT, _EARLY_AT = 12, 16, 24, 36, 40
+LAYOUT = 2
+_HEADER = struct.Struct("=IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
+_SLOT = struct.Struct("=IIQQQddd200s200s")  # behind the sequence: running, pad, generation, serial, highest, since, …
+_RECALL_AT, _BEAT_AT, _LAST_AT, _UNSTARTED_AT, _STOPPING_AT, _EARLY_AT = 12, 16, 24, 32, 36, 40
 _HEADER_SIZE, _SLOT_SIZE = 128, 512
 
 
@@ -58,12 +57,17 @@ class Board:
         magic, layout, self.width, *_ = _HEADER.unpack_from(self._map, 0)
         if (magic, layout) != (MAGIC, LAYOUT):
             raise ValueError(f"{path} is not a board of this version of Umbel")
+        whole = memoryview(self._map)
+        self._words, self._longs, self._times = whole.cast("I"), whole.cast("Q"), whole.cast("d")
+        self._views = (self._words, self._longs, self._times, whole)
         self._sequences = [0] * self.width
         self._highest = 0
         self._earlier = 0
 
     def close(self) -> None:
         """Unmap; the file stays."""
+        for view in self._views:
+            view.release()
         self._map.close()
 
     # The process writes ----------------------------------------------------------------------------------------------
@@ -77,62 +81,61 @@ class Board:
         self._sequences[slot] = sequence
         if serial > self._highest:
             self._highest = serial
-        _SLOT.pack_into(
-            self._map, at, sequence - 1, 1, 0, generation, serial, self._highest, since, soft, hard, name, id
-        )
-        _SEQUENCE.pack_into(self._map, at, sequence)
+        self._longs[at >> 3] = sequence - 1
+        _SLOT.pack_into(self._map, at + 8, 1, 0, generation, serial, self._highest, since, soft, hard, name, id)
+        self._longs[at >> 3] = sequence
 
     def early(self, serial: int) -> None:
         """The lane is about to run this one, which may never run again. The last two are kept: of those that started,
         no more can be unsettled, because the third is marked in one step with what settles the first.
         """
-        _SEQUENCE.pack_into(self._map, _EARLY_AT + 8 * self._earlier, serial)
+        self._longs[(_EARLY_AT >> 3) + self._earlier] = serial
         self._earlier ^= 1
 
     def end(self, slot: int) -> None:
         """The lane has handed over the outcome. (The sequence stays even: this write is a single word's.)"""
-        _WORD.pack_into(self._map, _HEADER_SIZE + slot * _SLOT_SIZE + 8, 0)
+        self._words[(_HEADER_SIZE + slot * _SLOT_SIZE + 8) >> 2] = 0
 
     def beat(self, now: float) -> None:
         """The I/O thread is alive."""
-        _BEAT.pack_into(self._map, _BEAT_AT, now)
+        self._times[_BEAT_AT >> 3] = now
 
     def holds(self, last: int, unstarted: int) -> None:
         """The highest serial that the process holds, and how many messages it has not started."""
-        _HOLDS.pack_into(self._map, _HOLDS_AT, last, unstarted)
+        self._longs[_LAST_AT >> 3] = last
+        self._words[_UNSTARTED_AT >> 2] = unstarted
 
     def stopping(self) -> None:
         """The process was told to stop: what it does not finish does not count against a message."""
-        _WORD.pack_into(self._map, _STOPPING_AT, 1)
+        self._words[_STOPPING_AT >> 2] = 1
 
     def recalled(self) -> bool:
         """Whether the supervisor takes back what is unstarted: start nothing until the I/O thread has given it back."""
-        return self._map[_RECALL_AT] != 0
+        return self._words[_RECALL_AT >> 2] != 0
 
     # The supervisor writes one word ----------------------------------------------------------------------------------
 
     def recall(self, on: bool) -> None:
         """Raise or lower the flag that ``recalled`` reads."""
-        _WORD.pack_into(self._map, _RECALL_AT, int(on))
+        self._words[_RECALL_AT >> 2] = int(on)
 
     # The supervisor reads --------------------------------------------------------------------------------------------
 
     def last_beat(self) -> float:
         """When the I/O thread last showed itself; monotonic seconds, 0 before the first time."""
-        return float(_BEAT.unpack_from(self._map, _BEAT_AT)[0])
+        return self._times[_BEAT_AT >> 3]
 
     def held(self) -> tuple[int, int]:
         """The highest serial that the process holds, and how many messages it has not started."""
-        last, unstarted = _HOLDS.unpack_from(self._map, _HOLDS_AT)
-        return int(last), int(unstarted)
+        return self._longs[_LAST_AT >> 3], self._words[_UNSTARTED_AT >> 2]
 
     def is_stopping(self) -> bool:
         """Whether the process had been told to stop."""
-        return bool(_WORD.unpack_from(self._map, _STOPPING_AT)[0])
+        return bool(self._words[_STOPPING_AT >> 2])
 
     def begun(self) -> frozenset[int]:
         """The serials of the last two that started and may never run again."""
-        return frozenset(_SEQUENCE.unpack_from(self._map, _EARLY_AT + at)[0] for at in (0, 8)) - {0}
+        return frozenset(self._longs[(_EARLY_AT >> 3) + i] for i in (0, 1)) - {0}
 
     def slots(self) -> list[Slot]:
         """All slots, as they are."""
@@ -140,10 +143,12 @@ class Board:
 
     def slot(self, index: int) -> Slot:
         """One slot, as it is."""
-        fields = _SLOT.unpack_from(self._map, _HEADER_SIZE + index * _SLOT_SIZE)
-        sequence, running, _, generation, serial, highest, since, soft, hard, name, id = fields
+        at = _HEADER_SIZE + index * _SLOT_SIZE
+        before = self._longs[at >> 3]
+        fields = _SLOT.unpack_from(self._map, at + 8)
+        running, _, generation, serial, highest, since, soft, hard, name, id = fields
         return Slot(
-            sequence % 2 == 1,
+            before % 2 == 1 or self._longs[at >> 3] != before,
             running == 1,
             generation,
             serial,
