@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from umbel.app.identity import uuid
-from umbel.broker.base import Broker, Producer, Revocations, SyncProducer
+from umbel.broker.base import Broker, Declares, Producer, Revocations, SyncProducer
 from umbel.broker.lookup import open_broker
 from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured
@@ -20,6 +20,14 @@ from umbel.result.lookup import open_store
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
 
+_REDIS_SETTINGS = {
+    "redis_backend_credential_provider": "credential_provider",
+    "redis_backend_use_ssl": "ssl",
+    "redis_client_name": "client_name",
+    "redis_socket_connect_timeout": "socket_connect_timeout",
+    "redis_socket_timeout": "socket_timeout",
+}
+"""Settings that Celery has for results in Redis, and what the adapter calls them."""
 REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
 
 
@@ -75,6 +83,8 @@ class Connections:
             else:
                 broker = open_broker(key[0], clock=self._app.clock, options=key[1])
                 opened = _Opened(version, key, broker, broker.sync_producer())
+            if isinstance(opened.broker, Declares):
+                opened.broker.declare(self._app.queues_by_name.values())
             self._broker = opened
         return opened
 
@@ -95,7 +105,7 @@ class Connections:
         if known is not None and known[0] == conf.version:
             return known[2]
         with self._lock:
-            version, key = conf.version, (self._store_url(), conf.result_expires, conf.result_backend_transport_options)
+            version, key = conf.version, (self._store_url(), conf.result_expires, self._store_options())
             if self._store is not None and self._store[1] == key:
                 store = self._store[2]
             elif key[0] is None:
@@ -112,6 +122,14 @@ class Connections:
         if conf.defaults == "celery" or self.broker.features.reach == "network":
             return None
         return self.broker_url
+
+    def _store_options(self) -> dict[str, Any]:
+        conf = self._app.conf
+        if not (conf.result_backend or "").startswith(("redis", "unix", "sentinel")):
+            return conf.result_backend_transport_options
+        named = {option: getattr(conf, name) for name, option in _REDIS_SETTINGS.items()}
+        given = {option: value for option, value in named.items() if value is not None}
+        return {**given, **conf.result_backend_transport_options}
 
     async def revoke(self, marks: Sequence[Revocation]) -> None:
         """Mark tasks in the broker."""

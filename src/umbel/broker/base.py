@@ -28,6 +28,7 @@ from umbel.core.delivery import (
     Turn,
     Want,
 )
+from umbel.core.routing import Queue
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -196,6 +197,14 @@ class WayBack(Protocol):
 
     async def leave(self) -> int:
         """Give delayed messages back to where the other system finds them, and say how many there were."""
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """For brokers that keep tables of what is bound to what. Connects nothing."""
+
+    def declare(self, queues: Iterable[Queue]) -> None:
+        """Know these queues, their exchanges and their routing keys, before messages go there."""
 
 
 class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):
