@@ -9,11 +9,12 @@ import pytest
 
 from tests.conformance.redis_site import RedisSite
 from tests.conformance.test_redis import OnServer
-from umbel.broker.base import RenewFor
+from umbel.broker.base import Declares, RenewFor
 from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.core.delivery import Ack, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
 from umbel.core.record import Record
+from umbel.core.routing import Exchange, Queue
 from umbel.drivers.redis import CutOff
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
@@ -45,6 +46,22 @@ class TestClaims(RedisRules):
         assert self.run("LLEN", QUEUE) == 3
         assert self.run("LLEN", f"{QUEUE}\x06\x166") == 1
         assert self.run("SMEMBERS", f"_kombu.binding.{QUEUE}") == {f"{QUEUE}\x06\x16\x06\x16{QUEUE}".encode()}
+
+    @asynchronous
+    async def test_declared_queues_are_bound_as_celery_binds_them(self) -> None:
+        topic, direct = Exchange("media", "topic"), Exchange("work")
+        assert isinstance(self.broker, Declares)
+        self.broker.declare(
+            [Queue("videos", topic, "media.video.*"), Queue("all", topic, "media.#"), Queue("one", direct, "first")]
+        )
+        await self.consumer("videos", "all")
+        self.broker.sync_producer().publish([call("x", queue="one")], deadline=5)
+        sep = "\x06\x16"
+        video, every = r"media.video.*|^media\.video\..*?[^\.]$|videos", r"media.#|^media\..*?$|all"
+        assert self.run("SMEMBERS", "_kombu.binding.media") == {
+            text.replace("|", sep).encode() for text in (video, every)
+        }
+        assert self.run("SMEMBERS", "_kombu.binding.work") == {f"first{sep}{sep}one".encode()}
 
     @asynchronous
     async def test_no_script_rewrites_an_element(self) -> None:
@@ -184,9 +201,9 @@ class TestClaims(RedisRules):
         op = self.site.store().compile(success("one"))
         with self.site.client() as client, client.pubsub() as channel:
             channel.subscribe(op[2])
-            assert channel.get_message(timeout=10)["type"] == "subscribe"  # type: ignore[index]
+            assert channel.get_message(timeout=10)["type"] == "subscribe"
             await self.settle(consumer, Settlement(one.ticket, Ack(), ops=(op,)))
-            assert channel.get_message(timeout=10)["data"] == op[4]  # type: ignore[index]
+            assert channel.get_message(timeout=10)["data"] == op[4]
             assert 0 < client.ttl(op[2]) <= 600
 
 

@@ -1,7 +1,7 @@
 """The broker on Redis, in Celery's layout where Celery reads or writes too; all moves are the scripts in ``lua``."""
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.broker.base import Consumer, Features
@@ -12,8 +12,11 @@ from umbel.broker.redis.keeper import RedisKeeper
 from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.producer import RedisProducer, RedisSyncProducer
 from umbel.broker.redis.restoring import Restorer
+from umbel.broker.redis.settling import LARGEST
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
+from umbel.core.routing import Queue
+from umbel.drivers.options import Options
 from umbel.drivers.redis import Place, is_error, parse, sync_connect
 from umbel.drivers.redis.loops import PerLoop
 from umbel.runtime.clock import SYSTEM, Clock
@@ -23,10 +26,23 @@ FEATURES = Features(
     guarantees=frozenset(f"G{number}" for number in (*range(1, 11), 12)),  # G11 comes with beat
     liveness="clock",
     reach="network",
-    largest_message=512 * 1024 * 1024,
+    largest_message=LARGEST,
     urgent_first="lower",
     priority_steps=(0, 3, 6, 9),
 )
+
+OPTIONS = frozenset(
+    {"dead_expires", "dead_limit", "global_keyprefix", "sep", "priority_steps", "queue_order_strategy"}
+    | {"visibility_timeout", "unacked_key", "unacked_index_key"}
+)
+OF_CELERY = frozenset(
+    {"ack_emulation", "body_encoding", "deadletter_queue", "fanout_patterns", "fanout_prefix", "health_check_interval"}
+    | {"interval_max", "interval_start", "interval_step", "max_connections", "max_retries", "min_other_sentinels"}
+    | {"polling_interval", "reauth_check_interval", "retry_on_timeout", "sentinel_fanout_compat", "socket_keepalive"}
+    | {"socket_keepalive_options", "socket_timeout", "unacked_mutex_expire", "unacked_mutex_key"}
+    | {"unacked_restore_interval", "unacked_restore_limit", "unacked_restore_throttle"}
+)
+"""Options that Celery's users may have set, and that mean nothing here: Umbel does by design what they are for."""
 
 
 class RedisBroker:
@@ -41,12 +57,13 @@ class RedisBroker:
     def __init__(self, url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None) -> None:
         self.url = url
         self.place, chosen = parse(url, options)
+        numbers = Options(str(self.place), chosen, OPTIONS | OF_CELERY)
         self.layout = Layout(chosen)
         self.features = Features(**{**_as_dict(FEATURES), "priority_steps": self.layout.steps})
         self._clock = clock
-        self._dead_expires = float(chosen.get("dead_expires", 7 * 86400.0))
-        self._dead_limit = int(chosen.get("dead_limit", 10_000))
-        self._restorer = Restorer(self.layout, chosen)
+        self._dead_expires = numbers.number("dead_expires", 7 * 86400)
+        self._dead_limit = int(numbers.number("dead_limit", 10_000))
+        self._restorer = Restorer(self.layout, numbers.number("visibility_timeout", 3600.0))
         self._survey = Survey(self.place, self.layout, self._dead_expires)
         self._channels = PerLoop(lambda: Channel(self.place, self.layout, clock), Channel.close)
         self._producers: weakref.WeakSet[RedisSyncProducer] = weakref.WeakSet()
@@ -81,6 +98,10 @@ class RedisBroker:
             dead_expires=self._dead_expires,
             dead_limit=self._dead_limit,
         )
+
+    def declare(self, queues: Iterable[Queue]) -> None:
+        """As the port says: their bindings are written when a connection first uses them, as Celery does."""
+        self.layout.declare(queues)
 
     def shares_server(self, store: Any) -> bool:
         """Whether ``store`` is on the same server, in a database that a script may select."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import ImproperlyConfigured
+from umbel.core.routing import Queue
 
 SEP = "\x06\x16"
 STEPS = (0, 3, 6, 9)
@@ -23,6 +24,7 @@ class Layout:
             raise ImproperlyConfigured(f"queue_order_strategy is round_robin, sorted or priority, not {self.order!r}")
         self.unacked = self.prefix + str(options.get("unacked_key", "unacked"))
         self.unacked_index = self.prefix + str(options.get("unacked_index_key", "unacked_index"))
+        self._declared: dict[str, Queue] = {}
         self._suffixes = tuple("" if step == 0 else f"{self.sep}{step}" for step in self.steps)
         self._by_priority = tuple(
             self._suffixes[max(index for index, step in enumerate(self.steps) if step <= max(priority, self.steps[0]))]
@@ -59,9 +61,29 @@ class Layout:
         """The set that lists what is bound to an exchange."""
         return f"{self.prefix}_kombu.binding.{exchange}"
 
-    def binding(self, queue: str, routing_key: str | None = None, pattern: str = "") -> str:
-        """A member of such a set."""
-        return self.sep.join((queue if routing_key is None else routing_key, pattern, queue))
+    def declare(self, queues: Iterable[Queue]) -> None:
+        """Know what these queues are bound to. Others are bound to the exchange of their own name."""
+        self._declared.update({queue.name: queue for queue in queues})
+
+    def bound(self, queue: str) -> tuple[str, str]:
+        """The table and the member that bind a queue, as kombu writes them: key, pattern (for topics), queue."""
+        declared = self._declared.get(queue)
+        if declared is None or not declared.exchange.name:
+            return self.bindings(queue), self.sep.join((queue, "", queue))
+        kind, key = declared.exchange.type, declared.routing_key
+        if kind == "topic":
+            member = (key, _pattern(key), queue)
+        else:
+            member = ("" if kind == "fanout" else key or queue, "", queue)
+        return self.bindings(declared.exchange.name), self.sep.join(member)
+
+
+_WILDCARDS = {"*": r".*?[^\.]", "#": ".*?"}
+
+
+def _pattern(key: str) -> str:
+    """A topic as kombu's regular expression: words are taken as they are, as kombu takes them."""
+    return "^{}$".format(r"\.".join(_WILDCARDS.get(word, word) for word in key.split(".")))
 
 
 def group_of(queues: Iterable[str]) -> str:

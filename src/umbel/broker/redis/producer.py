@@ -52,7 +52,7 @@ class Publication:
         if not steps or self._queues <= known:
             return steps
         new = sorted(self._queues - known)
-        return [*[("SADD", layout.bindings(queue), layout.binding(queue)) for queue in new], *steps]
+        return [*[("SADD", *layout.bound(queue)) for queue in new], *steps]
 
     def read(self, replies: list[Any], known: set[str], place: Place) -> list[Receipt]:
         """The receipts. Raises ``OperationalError`` if the server took nothing at all."""

@@ -1,7 +1,7 @@
 """Kombu's restore sweep: what a Celery worker took and never acknowledged goes back to its queue. Decodes in Python."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from umbel.broker.redis.channel import Call, Channel
@@ -15,9 +15,9 @@ _BATCH = 100
 class Restorer:
     """Gives back what has been unacknowledged for longer than ``visibility_timeout`` seconds, as Celery does."""
 
-    def __init__(self, layout: Layout, options: Mapping[str, Any]) -> None:
+    def __init__(self, layout: Layout, timeout: float) -> None:
         self._layout = layout
-        self._timeout = float(options.get("visibility_timeout") or 3600.0)
+        self._timeout = timeout
 
     async def sweep(self, channel: Channel) -> int:
         """Give back a bounded batch, and say how many."""

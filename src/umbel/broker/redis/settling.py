@@ -26,12 +26,14 @@ from umbel.core.delivery import (
     Settlement,
     Verdict,
 )
-from umbel.core.errors import UmbelError
+from umbel.core.errors import PayloadTooLarge, UmbelError
 from umbel.drivers.redis import BadOperation
 from umbel.wire import kombu
 
 _encode = msgspec.json.Encoder().encode
 
+LARGEST = 512 * 1024 * 1024
+"""Bytes that Redis takes as one value."""
 _STAYS = frozenset({Keep, Begin})
 MOST = 256
 """Settlements in one run of the script."""
@@ -196,6 +198,8 @@ def outgoing_args(outgoing: Outgoing, layout: Layout) -> tuple[str, str, str, by
     """List, due time, name and element of a message. What has an ETA that Celery knows goes into its list at once."""
     message = outgoing.message
     element = kombu.encode(message, outgoing.queue)
+    if len(element) > LARGEST:
+        raise PayloadTooLarge(message.headers.task, len(element), LARGEST)
     target = layout.list_for(outgoing.queue, message.properties.priority)
     if outgoing.due is None or message.headers.eta is not None:
         return target, "", "", element
