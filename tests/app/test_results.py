@@ -14,10 +14,10 @@ import pytest
 from umbel import AsyncResult, Umbel, states
 from umbel.app import request
 from umbel.app.remote import RemoteTraceback
-from umbel.app.results import IncompleteStream, result_from_tuple
+from umbel.app.results import result_from_tuple
 from umbel.app.waiting import allow_join_result, denied_join_result
 from umbel.core.delivery import ConsumerId, Revocation
-from umbel.core.errors import ImproperlyConfigured, TaskRevokedError, TimeoutError
+from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TaskRevokedError, TimeoutError
 from umbel.core.message import Headers, Message, Properties
 from umbel.core.record import Record
 

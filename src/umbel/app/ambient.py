@@ -1,6 +1,6 @@
 """Ambient state: which app is current, which task runs, and the tasks of libraries that know no app (``shared_task``).
 
-The only module that has any. Everything else is handed its app.
+The only module through which code finds an app that it was not handed.
 """
 
 import weakref

@@ -13,7 +13,7 @@ import msgspec
 from umbel.app import ambient, remote, waiting
 from umbel.core import states
 from umbel.core.delivery import Revocation
-from umbel.core.errors import ImproperlyConfigured, TimeoutError
+from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TimeoutError
 from umbel.core.record import Record
 
 if TYPE_CHECKING:
@@ -383,10 +383,6 @@ class AsyncResult(Generic[R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.id, None, self._name, None, self.parent)
-
-
-class IncompleteStream(Exception):
-    """A task that ``iterdeps`` came to has not ended."""
 
 
 def result_from_tuple(value: Any, app: "Umbel | None" = None) -> AsyncResult[Any]:

@@ -1,4 +1,4 @@
-"""Signals: Celery's names, senders and arguments (celery-surface A.11). Holds receivers; knows nothing that sends.
+"""Signals: Celery's names, senders and arguments. Holds receivers; knows nothing that sends.
 
 A receiver's exception is logged and goes no further. ``signal.receivers`` is empty when nobody listens, so that a hot
 path can skip the work of sending.

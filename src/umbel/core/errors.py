@@ -10,6 +10,7 @@
     │   │   └── Retry(message, exc, when, is_eager, sig)
     │   ├── TaskError
     │   │   ├── QueueNotFound(name, known)          also a KeyError
+    │   │   ├── IncompleteStream
     │   │   ├── NotRegistered(name)                 also a KeyError
     │   │   ├── AlreadyRegistered
     │   │   ├── TimeoutError                        also the built-in TimeoutError
@@ -147,6 +148,10 @@ class QueueNotFound(TaskError, KeyError):
             f"no queue {self.name!r}; known queues: {known}. "
             "Add it to task_queues, or set task_create_missing_queues = True"
         )
+
+
+class IncompleteStream(TaskError):
+    """A task that ``AsyncResult.iterdeps`` came to has not ended."""
 
 
 class NotRegistered(TaskError, KeyError):

@@ -20,11 +20,11 @@ class Record(msgspec.Struct):
     children: list[Any] | None = None
     date_done: str | None = None
     task_id: str = ""
-    group_id: str | None | UnsetType = UNSET
-    parent_id: str | None | UnsetType = UNSET
-    name: str | None | UnsetType = UNSET
+    group_id: str | UnsetType | None = UNSET
+    parent_id: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
     args: Any = UNSET
     kwargs: Any = UNSET
-    worker: str | None | UnsetType = UNSET
-    retries: int | None | UnsetType = UNSET
-    queue: str | None | UnsetType = UNSET
+    worker: str | UnsetType | None = UNSET
+    retries: int | UnsetType | None = UNSET
+    queue: str | UnsetType | None = UNSET

@@ -2,7 +2,7 @@
 
     outcome + the task's policy  ->  Decision(record, publish, disposition, join, events)
 
-Nobody else decides what becomes of a message. The table of the design's section 3 is tested against this file.
+Nobody else decides what becomes of a message. Its tests are the table: each kind of outcome under each policy.
 """
 
 import msgspec

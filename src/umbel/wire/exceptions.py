@@ -14,9 +14,9 @@ from umbel.wire import json
 _OURS = errors.__name__
 _MODULES = {
     "celery.exceptions": """
-        ImproperlyConfigured SecurityError TaskPredicate Ignore Reject Retry TaskError QueueNotFound NotRegistered
-        AlreadyRegistered TimeoutError MaxRetriesExceededError TaskRevokedError InvalidTaskError ChordError
-        BackendError BackendGetMetaError BackendStoreError
+        ImproperlyConfigured SecurityError TaskPredicate Ignore Reject Retry TaskError QueueNotFound IncompleteStream
+        NotRegistered AlreadyRegistered TimeoutError MaxRetriesExceededError TaskRevokedError InvalidTaskError
+        ChordError BackendError BackendGetMetaError BackendStoreError
     """,
     "billiard.exceptions": "SoftTimeLimitExceeded TimeLimitExceeded WorkerLostError Terminated",
     "kombu.exceptions": "OperationalError SerializationError EncodeError DecodeError ContentDisallowed",
