@@ -115,13 +115,17 @@ class Database:
             return
         with _gate:
             for other in [database for database in _databases if database.path == self.path]:
-                other._file, other.ready = None, False
-                other.close()
-                for link in list(_links):
-                    link.leave(other)
+                other.forget()
         raise OperationalError(
-            f"{self.path} was deleted or replaced while it was in use: what waited in it is gone, and a new file is used"
+            f"{self.path} was deleted or replaced while in use: what waited in it is gone, and a new file is used"
         )
+
+    def forget(self) -> None:
+        """Close everything, and take the file for one that was never seen. Called under the gate."""
+        self._file, self.ready = None, False
+        self.close()
+        for link in list(_links):
+            link.leave(self)
 
     def _identity(self) -> tuple[int, int] | None:
         try:
