@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.fleet import Fleet
+from tests.interop.fleet import Fleet, Node
 from tests.servers import GivenServer, RedisServer
 
 CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
@@ -28,9 +28,10 @@ def test_both_kinds_leave_the_same_records(
     extended: bool,
 ) -> None:
     fleet = make_fleet(result_extended=extended, result_expires=600)
-    left: dict[str, Any] = {}
+    left: dict[tuple[str, str], dict[str, Any]] = {}
+    kinds: dict[str, Callable[[], Node]] = {"celery": lambda: fleet.celery(version, "-P", "solo"), "umbel": fleet.umbel}
     with fleet.umbel_client() as app, redis_server.client(redis_db) as client:
-        for kind, start in {"celery": lambda: fleet.celery(version, "-P", "solo"), "umbel": fleet.umbel}.items():
+        for kind, start in kinds.items():
             node = start()
             for name, (task, args, kwargs) in CALLS.items():
                 result = app.tasks[task].apply_async(args, kwargs)
