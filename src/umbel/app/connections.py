@@ -20,14 +20,6 @@ from umbel.result.lookup import open_store
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
 
-_REDIS_SETTINGS = {
-    "redis_backend_credential_provider": "credential_provider",
-    "redis_backend_use_ssl": "ssl",
-    "redis_client_name": "client_name",
-    "redis_socket_connect_timeout": "socket_connect_timeout",
-    "redis_socket_timeout": "socket_timeout",
-}
-"""Settings that Celery has for results in Redis, and what the adapter calls them."""
 REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
 
 
@@ -127,7 +119,13 @@ class Connections:
         conf = self._app.conf
         if not (conf.result_backend or "").startswith(("redis", "unix", "sentinel")):
             return conf.result_backend_transport_options
-        named = {option: getattr(conf, name) for name, option in _REDIS_SETTINGS.items()}
+        named = {
+            "client_name": conf.redis_client_name,
+            "credential_provider": conf.redis_backend_credential_provider,
+            "socket_connect_timeout": conf.redis_socket_connect_timeout,
+            "socket_timeout": conf.redis_socket_timeout,
+            "ssl": conf.redis_backend_use_ssl,
+        }
         given = {option: value for option, value in named.items() if value is not None}
         return {**given, **conf.result_backend_transport_options}
 

@@ -224,6 +224,12 @@ class Settings:
     result_failure_expires = later(None)
     result_persistent = later(None)
 
+    redis_backend_credential_provider = Setting(_anything, None, "Gives user and password of the Redis with results.")
+    redis_backend_use_ssl = Setting(_maybe(_table), None, "TLS to the Redis with results: the ssl_* options of a URL.")
+    redis_client_name = Setting(_maybe(_text), None, "What CLIENT LIST shows of connections that read results.")
+    redis_socket_connect_timeout = Setting(_maybe(_seconds), None, "Seconds to connect to the Redis with results.")
+    redis_socket_timeout = Setting(_maybe(_seconds), None, "Seconds to wait for its answers. None: 30.")
+
     # Worker -----------------------------------------------------------------------------------------------------------
 
     worker_concurrency = Setting(_maybe(parse.positive), None, "Processes (prefork). None: the CPUs there are.")
