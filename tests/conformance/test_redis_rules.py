@@ -287,6 +287,19 @@ class TestLeases(RedisRules):
                 await asyncio.sleep(0.002)
 
     @asynchronous
+    async def test_who_came_back_before_the_rescue_is_left_alone(self) -> None:
+        await self.publish(call("one"))
+        late = await self.consumer()
+        await self.claim(late)
+        supervisor, _ = await self.keeper()
+        assert isinstance(supervisor, RedisConsumer)
+        generation, serial = supervisor.new_serials(1)
+        rescue = Call("adopt", late.id, "", supervisor.id, generation, serial, 1)
+        assert await supervisor.channel.run(rescue) == []
+        self.site.lapse(late)
+        assert len(await supervisor.channel.run(rescue)) == 6
+
+    @asynchronous
     async def test_who_adopts_needs_a_lease(self) -> None:
         await self.publish(call("one"))
         dead = await self.consumer()
@@ -362,6 +375,17 @@ class TestWaiters(RedisRules):
         await asyncio.wait_for(three, self.PATIENCE / 2)
 
     @asynchronous
+    async def test_what_a_consumer_publishes_itself_ends_its_wait_too(self) -> None:
+        """Its own connection is not told of it, and stops tracking the list without a word."""
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        await consumer.wait(0.02)
+        await self.settle(consumer, Settlement(one.ticket, Keep(), (call("next"),)))
+        await asyncio.wait_for(consumer.wait(self.PATIENCE * 2), self.PATIENCE)
+        assert names(await self.claim(consumer)) == ["next"]
+
+    @asynchronous
     async def test_an_idle_consumer_is_silent(self) -> None:
         consumer = await self.consumer()
         await self.claim(consumer)
@@ -392,6 +416,9 @@ class TestLeavings(RedisRules):
         one, two, three, four, five, six = await self.claim(consumer)
         await self.dispose(consumer, one, Release(loss=LOSS))
         await self.dispose(consumer, two, Park(self.now() + 1, "rate"))
+        sides = {key for key in self.keys() if ":lost:" in key}
+        assert len(sides) == 2
+        assert all(self.run("TTL", key) > 0 for key in sides)
         await self.dispose(consumer, three, Bury("failed", loss=LOSS))
         await self.dispose(consumer, four, Park(self.now() + 1, "unknown"))
         await self.dispose(consumer, five, Ack())
