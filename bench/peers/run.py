@@ -14,11 +14,10 @@ BENCH = Path(__file__).parents[1]
 # This package and the servers that the tests start, in place of this folder, whose names are those of the peers.
 sys.path[0:1] = [str(BENCH), str(BENCH.parent)]
 
-from tests.servers import RedisServer  # noqa: E402
-
 from peers import deep, page  # noqa: E402
 from peers.environment import FOLDER  # noqa: E402
 from peers.measures import Bench, Figures, PeerFailed  # noqa: E402
+from tests.servers import RedisServer  # noqa: E402
 
 PEERS = ("umbel", "celery", "celery_solo", "dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
 
