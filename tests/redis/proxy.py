@@ -96,4 +96,4 @@ class Proxy:
             pass
         finally:
             for end in ends:
-                end.close()  # type: ignore[attr-defined]
+                end.close()

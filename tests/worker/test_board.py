@@ -33,7 +33,7 @@ def test_a_reader_never_sees_half_of_what_is_written(tmp_path: Path) -> None:
     try:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"writing\n"
-        wrong = []
+        wrong: list[object] = []
         for _ in range(LOOKS):
             slot = board.slot(0)
             if not slot.torn and (slot.running, slot.serial, slot.name) != (True, 7, "name"):
