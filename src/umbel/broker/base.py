@@ -35,7 +35,9 @@ class Features(msgspec.Struct, frozen=True):
     """What an adapter promises; the documentation prints this table.
 
     ``liveness``: ``clock`` (a lease that lapses) or ``lock`` (the kernel frees it at death). ``longest_hold``: seconds
-    that a message may be held, None without a limit. ``reach``: who can share it.
+    that a message may be held, None without a limit. ``reach``: who can share it. ``largest_message``: in bytes, None
+    without a limit. ``urgent_first``: which priority numbers are claimed sooner; the broker tells ``priority_steps``
+    apart. ``guarantees`` are numbered in ``docs/internals.md``.
     """
 
     name: str

@@ -123,8 +123,8 @@ class Park(msgspec.Struct, frozen=True):
 class Bury(msgspec.Struct, frozen=True):
     """Into the dead letters.
 
-    ``reason`` is one word (``failed``, ``lost``, ``undecodable``, ``refused``, ``unregistered``); ``detail`` one line
-    for a person; ``traceback`` the task's, if there is one. Past losses are kept with it.
+    ``reason`` is one word (``failed``, ``lost``, ``rejected``, ``undecodable``, ``refused``, ``unregistered``);
+    ``detail`` one line for a person; ``traceback`` the task's, if there is one. Past losses are kept with it.
     """
 
     reason: str
