@@ -10,6 +10,7 @@ import pytest
 from tests.docs.blocks import ROOT, Reader, blocks_of
 from umbel.broker.base import Features
 from umbel.broker.memory import FEATURES as MEMORY
+from umbel.broker.redis import FEATURES as REDIS
 from umbel.broker.sqlite import FEATURES as SQLITE
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -47,7 +48,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
     assert missing + [name for name in sources if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("features", [SQLITE, MEMORY], ids=lambda features: features.name)
+@pytest.mark.parametrize("features", [SQLITE, REDIS, MEMORY], ids=lambda features: features.name)
 def test_the_documentation_says_what_an_adapter_says_itself(features: Features) -> None:
     largest = "any" if features.largest_message is None else f"{features.largest_message} bytes"
     guarantees = " ".join(sorted(features.guarantees, key=lambda name: int(name[1:])))
