@@ -18,7 +18,9 @@ from tests.worker.fleet import until
 from umbel.core.errors import BackendGetMetaError, BackendStoreError, ImproperlyConfigured
 from umbel.core.record import Record
 from umbel.result.lookup import open_store
-from umbel.result.redis import RedisStore, channels, patience
+from umbel.result.redis import RedisStore, channels, patience, shared_line
+from umbel.result.redis.shared_line import SharedLine
+from umbel.runtime.clock import SYSTEM
 
 ID = "11111111-2222-3333-4444-555555555555"
 KEY = f"celery-task-meta-{ID}"
@@ -236,6 +238,22 @@ def test_many_threads_wait_on_one_connection(make: MakeStore, client: Any) -> No
         thread.join(PATIENCE)
     assert sorted(found) == sorted(ids(40))
     subscribed(client, 0)
+
+
+def test_who_stops_reading_hands_over_to_one_who_still_waits(make: MakeStore) -> None:
+    line = SharedLine(make().place, SYSTEM)
+    reader, *waiters = (shared_line._Waiter(lambda names, found: False) for _ in range(4))
+    *done, waits = waiters
+    for waiter in done:
+        waiter.wake()
+        waiter.gate.clear()
+    line._waiters = {reader, *waiters}
+    line._read_by = reader
+    line._leave([], reader)
+    assert waits.gate.is_set()
+    waits.gate.clear()
+    line._leave([], done[0])  # nobody reads yet: whoever was woken may have been on its way out
+    assert waits.gate.is_set()
 
 
 def test_many_coroutines_wait_on_one_connection(make: MakeStore, client: Any) -> None:

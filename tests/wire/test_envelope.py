@@ -66,6 +66,10 @@ def test_every_option_of_a_call_is_read() -> None:
     }
 
 
+def test_a_task_name_that_is_null_is_protocol_1s_business() -> None:
+    assert envelope.decode(b'{"headers":{"task":null,"id":null}}', b"").headers == Headers("", "")
+
+
 def test_a_task_sent_by_name_leaves_ignore_result_open() -> None:
     assert golden.message("by_name").headers.ignore_result is None
 

@@ -97,7 +97,7 @@ def _decode_leniently(head: bytes) -> _Head:
     return _Head(
         content_encoding=str(found.get("content-encoding") or "utf-8"),
         content_type=str(found.get("content-type") or "application/json"),
-        headers=_fill(Headers, {"task": "", "id": "", **headers}),
+        headers=_fill(Headers, {"task": "", "id": "", **{name: x for name, x in headers.items() if x is not None}}),
         properties=_fill(Properties, {**properties, "delivery_info": _fill(DeliveryInfo, route)}),
     )
 

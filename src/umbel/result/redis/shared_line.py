@@ -102,11 +102,16 @@ class SharedLine:
                     self._connection.tell([("UNSUBSCRIBE", *over)])
                 except CutOff:
                     self._drop()
-            if self._read_by is waiter:
-                self._read_by = None
-                for other in self._waiters:
-                    other.gate.set()
-                    break
+            if self._read_by is waiter or self._read_by is None:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Wake one who has yet to wait; if it leaves instead, it does the same."""
+        self._read_by = None
+        for other in self._waiters:
+            if not other.woken:
+                other.gate.set()
+                return
 
     def _drop(self) -> None:
         if self._connection is not None:
