@@ -323,6 +323,8 @@ class TestWaiters(RedisRules):
             consumer = await self.consumer()
             assert isinstance(consumer, RedisConsumer)
             assert await self.claim(consumer) == []
+            if not consumer._tracks:
+                pytest.skip("this server pushes nothing: everybody polls")
             found.append((consumer, asyncio.create_task(consumer.wait(self.PATIENCE))))
             await self.until(lambda place=place: self.places() == place + 1)
         return found
@@ -387,8 +389,8 @@ class TestWaiters(RedisRules):
 
     @asynchronous
     async def test_an_idle_consumer_is_silent(self) -> None:
-        consumer = await self.consumer()
-        await self.claim(consumer)
+        ((consumer, waiting),) = await self.waiting(1)
+        waiting.cancel()
         await consumer.wait(0.05)
         before = self.run("INFO", "commandstats")["cmdstat_evalsha"]["calls"]
         for _ in range(5):
@@ -399,7 +401,6 @@ class TestWaiters(RedisRules):
     async def test_without_tracking_it_polls(self) -> None:
         consumer = await self.consumer()
         assert isinstance(consumer, RedisConsumer)
-        assert consumer._tracks
         consumer._tracks = False
         await self.claim(consumer)
         waiting = asyncio.create_task(consumer.wait(self.PATIENCE * 10))

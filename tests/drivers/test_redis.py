@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -252,6 +253,21 @@ def test_a_forked_child_has_connections_of_its_own(redis_url: str) -> None:
     with pool.connection() as connection:
         assert connection.call([("CLIENT", "ID")], 5) == [mine]
     pool.close()
+
+
+def test_a_unix_socket(own_redis: Callable[..., RedisServer], tmp_path: Path) -> None:
+    own_redis(unixsocket=tmp_path / "redis.sock")
+    place, _ = parse(f"redis+socket://{tmp_path / 'redis.sock'}?virtual_host=2")
+    connection = sync_connect(place)
+    assert connection.call([("PING",)], 5) == [b"PONG"]
+    connection.close()
+
+    async def body() -> None:
+        link = await connect(place)
+        assert await link.call([("PING",)]) == [b"PONG"]
+        link.abort()
+
+    asyncio.run(body())
 
 
 def test_many_threads_share_a_pool(redis_url: str) -> None:

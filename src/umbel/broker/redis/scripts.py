@@ -5,10 +5,16 @@ from importlib.resources import files
 from typing import NamedTuple
 
 _SHEBANG = "#!lua flags=allow-oom\n"
-"""Draining has to work on a full server too. Servers before 7.0 know no flags."""
+"""Draining has to work on a full server too."""
+_FIRST_WRITE = "redis.call('DEL', KEYS[1] .. 'none')\n"
+"""Servers before 7.0 know no flags. They let a script go on that has written already, and deleting is always allowed."""
 _STRICT = frozenset({"delay", "revive"})
 """Scripts that only add: a full server refuses them, as it refuses LPUSH."""
 _WITH_SHEBANG = (7, 0)
+
+
+_FIRSTS = {(True, False): _SHEBANG, (True, True): "#!lua\n", (False, False): _FIRST_WRITE, (False, True): ""}
+"""How a script begins: by whether the server knows flags, and whether it is a strict one."""
 
 
 class Script(NamedTuple):
@@ -27,7 +33,7 @@ def _load(*, flags: bool) -> dict[str, Script]:
         name = file.name.removesuffix(".lua")
         if name == file.name or name == "common":
             continue
-        first = _SHEBANG if flags and name not in _STRICT else "#!lua\n" if flags else ""
+        first = _FIRSTS[flags, name in _STRICT]
         text = first + common + file.read_text()
         found[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return found
