@@ -7,10 +7,11 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from umbel.app import coroutine, request
-from umbel.app.execution import Traits, execute
+from umbel.app.execution import execute
 from umbel.app.identity import uuid
 from umbel.app.plan import refuse_later
 from umbel.app.results import AsyncResult
+from umbel.app.traits import Traits
 from umbel.core import states
 from umbel.core.message import Embed, Headers, Message, Properties
 from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success

@@ -6,53 +6,31 @@ Used by the worker's lane and by ``Task.apply()``. It runs user code and builds 
 
 import logging
 import os
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from inspect import iscoroutine
-from pathlib import Path
 from reprlib import Repr
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from umbel.app import request, signals
+from umbel.app.traits import Traits
+from umbel.app.trouble import ExceptionInfo, one_line, short_traceback, text_of
 from umbel.core import states
 from umbel.core.errors import Ignore, Reject, Retry
 from umbel.core.message import Headers
 from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
-from umbel.core.settle import Policy
 from umbel.runtime.clock import Clock
 from umbel.wire import exceptions, json
 
 if TYPE_CHECKING:
     from umbel.app.request import Context
-    from umbel.app.task import Task
 
 logger = logging.getLogger("umbel.task")
-_OURS = str(Path(__file__).parent.parent)
 _BIG: set[str] = set()
 _second: list[Any] = [0, ""]
 """The second that was written last, and its text: formatting it anew costs every task a microsecond."""
-
-
-class ExceptionInfo:
-    """An exception with its traceback as text: what hooks and signals call ``einfo``."""
-
-    def __init__(self, exception: BaseException, tb: TracebackType | None) -> None:
-        self.type = type(exception)
-        self.exception = exception
-        self.tb = tb
-        self.traceback = short_traceback(exception, tb)
-        self.internal = False
-
-    def __str__(self) -> str:
-        return self.traceback
-
-    def __repr__(self) -> str:
-        return f"<ExceptionInfo: {self.exception!r}>"
 
 
 class Host(Protocol):
@@ -69,64 +47,6 @@ class Host(Protocol):
 
     def started(self, record: Record) -> None:
         """Store that the task has started; it need not be visible yet."""
-
-
-class Traits:
-    """What does not change between two calls of a task, looked up once."""
-
-    def __init__(self, task: "Task[Any, Any]") -> None:
-        app = task.app
-        self.task = task
-        self.name = task.name
-        self.function: Callable[..., Any] = task if _overridden(task, "__call__") else task.run
-        self.before_start = _overridden(task, "before_start")
-        self.on_success = _overridden(task, "on_success")
-        self.on_failure = _overridden(task, "on_failure")
-        self.on_retry = _overridden(task, "on_retry")
-        self.after_return = _overridden(task, "after_return")
-        self.track_started = bool(task.track_started)
-        self.throws = tuple(task.throws or ())
-        self.result_max_size: int | None = app.conf.result_max_size
-        self.extended: bool = app.conf.result_extended
-        self.soft_time_limit: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
-        self.time_limit: float | None = task.time_limit or app.conf.task_time_limit
-        self.acks_late = bool(task.acks_late)
-        self.policy = policy_of(task)
-        self.ignoring = msgspec.structs.replace(
-            self.policy, store_result=False, store_errors=bool(task.store_errors_even_if_ignored)
-        )
-        if app.store is None:
-            self.policy = msgspec.structs.replace(self.policy, store_result=False, store_errors=False)
-            self.ignoring = self.policy
-        self.board_name = self.name.encode()[:200]
-
-    def policy_for(self, ignore_result: bool | None) -> Policy:
-        """The policy of one call, which may say itself whether it wants its result."""
-        return self.ignoring if ignore_result else self.policy
-
-
-def _overridden(task: "Task[Any, Any]", method: str) -> bool:
-    """Whether a subclass of ``Task`` has its own. A hook that does nothing shall cost nothing."""
-    return bool(getattr(type(task), method).__module__ != "umbel.app.task")
-
-
-def policy_of(task: "Task[Any, Any]") -> Policy:
-    """A task's options and the settings as ``core.settle`` wants them."""
-    conf = task.app.conf
-    either = bool(task.acks_on_failure_or_timeout)
-    on_failure, on_timeout = task.acks_on_failure, task.acks_on_timeout
-    stored = not task.ignore_result
-    return Policy(
-        acks_late=bool(task.acks_late),
-        acks_on_failure=either if on_failure is None else bool(on_failure),
-        acks_on_timeout=either if on_timeout is None else bool(on_timeout),
-        reject_on_worker_lost=bool(task.reject_on_worker_lost),
-        store_result=stored,
-        store_errors=stored or bool(task.store_errors_even_if_ignored),
-        max_deliveries=conf.task_max_deliveries,
-        keep_failed=bool(conf.task_keep_failed),
-        unknown_grace=conf.task_unknown_grace,
-    )
 
 
 class Run:
@@ -205,7 +125,7 @@ def _call(run: Run) -> None:
         run.outcome = Ignored(tuple(run.context.publish))
     except Reject as error:
         run.state, run.retval = states.REJECTED, error
-        run.outcome = Rejected(bool(error.requeue), _text(error.reason or ""))
+        run.outcome = Rejected(bool(error.requeue), text_of(error.reason or ""))
     except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
         _failed(run, error)
 
@@ -323,11 +243,11 @@ def _log(run: Run, level: int, text: str, *more: Any) -> None:
 def _log_error(run: Run) -> None:
     state, error = run.state, run.retval
     if state == states.RETRY:
-        _log(run, logging.INFO, "Task %s[%s] retry: %s", _text(error))
+        _log(run, logging.INFO, "Task %s[%s] retry: %s", text_of(error))
     elif state == states.IGNORED:
         _log(run, logging.INFO, "Task %s[%s] ignored")
     elif state == states.REJECTED:
-        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", _text(error.reason))
+        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", text_of(error.reason))
     elif isinstance(error, run.traits.throws):
         _log(run, logging.INFO, "Task %s[%s] raised expected: %s", one_line(error))
     else:
@@ -386,41 +306,3 @@ def date_done(clock: Clock) -> str:
         text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         _second[:] = second, text
     return f"{text}.{int((now - second) * 1e6):06d}+00:00"
-
-
-# Texts ----------------------------------------------------------------------------------------------------------------
-
-
-def one_line(error: BaseException) -> str:
-    """``ValueError: text``, cut to one readable line."""
-    text = " ".join(_text(error).split())
-    name = type(error).__qualname__
-    return f"{name}: {text[:500]}" if text else name
-
-
-def _text(error: object) -> str:
-    """``str``, of an object whose own code may fail."""
-    try:
-        return _printable(str(error))
-    except BaseException:  # noqa: BLE001  user code
-        return f"<{type(error).__qualname__} whose str fails>"
-
-
-def _printable(text: str) -> str:
-    """Without lone surrogates, which no database and no log takes."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
-def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
-    """The traceback as text without our own frames on top: it begins at the user's first line."""
-    while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
-        tb = tb.tb_next
-    try:
-        return _printable("".join(traceback.format_exception(type(error), error, tb)))
-    except BaseException:  # noqa: BLE001  user code: __str__ may raise what no Exception is
-        return f"{one_line(error)}\n"
-
-
-def resolve(value: Any, runner: Callable[[Any], Any]) -> Any:
-    """Run what an ``async def`` task returned to its end; anything else is the value already."""
-    return runner(value) if iscoroutine(value) else value

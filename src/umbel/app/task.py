@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from umbel.app.application import Umbel
     from umbel.app.client import Args, Kwargs
-    from umbel.app.execution import ExceptionInfo, Traits
     from umbel.app.plan import Plan
     from umbel.app.request import Context
+    from umbel.app.traits import Traits
+    from umbel.app.trouble import ExceptionInfo
     from umbel.result.base import Store
 
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from umbel.app.execution import Traits
+from umbel.app.traits import Traits
 from umbel.core.delivery import GONE, Delivery, Settlement, Ticket, Verdict
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
@@ -38,10 +38,10 @@ class Finished:
     """Something to settle. ``record`` is set where the store is on another server and must be written first.
 
     ``answer`` is called on the I/O thread with the verdict; ``last`` says that the ticket ends with it; ``refused``
-    that it stands in for one which the broker refused.
+    that it stands in for one which the broker refused; ``sent`` that it may have been done, but the answer was cut off.
     """
 
-    __slots__ = ("answer", "held", "last", "record", "refused", "settlement")
+    __slots__ = ("answer", "held", "last", "record", "refused", "sent", "settlement")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Finished:
         self.record = record
         self.last = last
         self.refused = False
+        self.sent = False
         self.answer = answer
 
 

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 
 from umbel.app.application import Umbel
-from umbel.app.execution import Traits
+from umbel.app.traits import Traits
 from umbel.broker.base import Limits
 from umbel.core import delivery as port
 from umbel.core.delivery import Begin, Delivery, Park, Release, Settlement, Ticket

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.app.application import Umbel
-from umbel.app.execution import failure_record, one_line
+from umbel.app.execution import failure_record
+from umbel.app.trouble import one_line
 from umbel.broker.base import Consumer
 from umbel.core.delivery import (
     Ack,
@@ -41,6 +42,8 @@ from umbel.worker.plan import Plan
 from umbel.worker.readahead import ReadAhead
 
 logger = logging.getLogger("umbel.worker")
+LONGEST_PAUSE = 2.0
+"""Seconds between two attempts to reach a broker that is away: work goes on within 5 s of its return."""
 TICK = 0.05
 """Seconds between two looks at a busy lane."""
 STARVED = 0.1
@@ -207,6 +210,8 @@ class IoThread:
             await self._write_first(batch)
             turn = await self._consumer.exchange([one.settlement for one in batch], Want(self._queues, room))
         except (OperationalError, BackendStoreError) as error:
+            for one in batch:
+                one.sent = True
             await self._failed(error)
             return
         self._failures = 0
@@ -230,7 +235,7 @@ class IoThread:
     async def _failed(self, error: Exception) -> None:
         """The exchange may or may not have happened: open anew, which tells, and repeat it. Slower each time."""
         self._failures += 1
-        pause = min(0.05 * 2**self._failures, 5.0, self.plan.lease / 4)
+        pause = min(0.05 * 2**self._failures, LONGEST_PAUSE, self.plan.lease / 4)
         logger.warning("Settling and claiming failed, trying again in %.1f s: %s", pause, error)
         if self._failures > 1:
             await self._rest(pause)
@@ -269,7 +274,10 @@ class IoThread:
         if gone and one.last and not isinstance(one.settlement.disposition, Release):
             message = held.delivery.message
             what = f"{message.headers.task}[{message.headers.id}]" if message else "a message"
-            logger.warning("%s was taken over by another worker meanwhile: nothing of this run is stored", what)
+            if one.sent:
+                logger.info("%s was settled just before the connection was lost, or taken over since", what)
+            else:
+                logger.warning("%s was taken over by another worker meanwhile: nothing of this run is stored", what)
         if isinstance(one.settlement.disposition, Begin):
             self._intake.begun(held, not gone)
         if one.answer is not None:
@@ -312,7 +320,7 @@ class IoThread:
                     return
                 logger.warning("Trying to connect again in %.1f s: %s", pause, error)
                 await self._rest(pause)
-                pause = min(pause * 2, 5.0, max(self.plan.lease / 4, 0.05))
+                pause = min(pause * 2, LONGEST_PAUSE, max(self.plan.lease / 4, 0.05))
                 continue
             self._renewed(sent)
             self._drained = False

@@ -15,8 +15,10 @@ from typing import Any, Literal, NoReturn
 
 from umbel.app import signals
 from umbel.app.application import Umbel
-from umbel.app.execution import Traits, execute, failure_record, one_line
+from umbel.app.execution import execute, failure_record
 from umbel.app.request import Context
+from umbel.app.traits import Traits
+from umbel.app.trouble import one_line
 from umbel.core import states
 from umbel.core.delivery import GONE, Delivery, Keep, Release, Settled, Settlement, Verdict
 from umbel.core.errors import (

@@ -12,8 +12,10 @@ from typing import Any
 
 from umbel.app import signals
 from umbel.app.application import Umbel
-from umbel.app.execution import ExceptionInfo, Traits, failure_record
+from umbel.app.execution import failure_record
 from umbel.app.request import Context
+from umbel.app.traits import Traits
+from umbel.app.trouble import ExceptionInfo
 from umbel.broker.base import Admin, Consumer
 from umbel.core import states
 from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Refused, Release, Settlement, Want
