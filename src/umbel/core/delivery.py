@@ -33,7 +33,7 @@ class Loss(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class Undecodable(msgspec.Struct, frozen=True):
+class Garbage(msgspec.Struct, frozen=True):
     """Bytes in a queue that are no message, and why not."""
 
     reason: str
@@ -50,7 +50,7 @@ class Delivery(msgspec.Struct):
     ticket: Ticket
     queue: str
     message: Message | None
-    undecodable: Undecodable | None = None
+    undecodable: Garbage | None = None
     losses: int = 0
     redelivered: bool = False
     unknown_since: float | None = None

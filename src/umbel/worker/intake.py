@@ -169,7 +169,7 @@ class Intake:
         except Exception as error:
             logger.exception("A message in queue %r cannot be understood", delivery.queue)
             body = delivery.message.body if delivery.message else b""
-            delivery.undecodable = port.Undecodable(f"{type(error).__name__}: {error}", body)
+            delivery.undecodable = port.Garbage(f"{type(error).__name__}: {error}", body)
             delivery.message = None
             return Held(delivery, None, False)
 
@@ -186,7 +186,7 @@ class Intake:
         try:
             delivery.message = upgrade(message, self._accept)
         except Exception as error:  # noqa: BLE001  the serializer may be the user's
-            delivery.undecodable = port.Undecodable(str(error), message.body)
+            delivery.undecodable = port.Garbage(str(error), message.body)
             delivery.message = None
         return delivery.message
 

@@ -14,6 +14,7 @@ from umbel.core.delivery import (
     ConsumerId,
     Delivery,
     Disposition,
+    Garbage,
     Keep,
     Loss,
     Park,
@@ -22,7 +23,6 @@ from umbel.core.delivery import (
     Settlement,
     Ticket,
     Turn,
-    Undecodable,
     Verdict,
     Want,
 )
@@ -162,7 +162,7 @@ class MemoryConsumer:
         try:
             delivery.message = envelope.decode(entry.head, entry.body)
         except errors.Undecodable as exc:
-            delivery.undecodable = Undecodable(exc.reason, entry.head + entry.body)
+            delivery.undecodable = Garbage(exc.reason, entry.head + entry.body)
         delivery.losses, delivery.redelivered = entry.losses, entry.redelivered
         delivery.unknown_since, delivery.granted = entry.unknown_since, entry.granted
         return delivery

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from umbel.core import errors
-from umbel.core.delivery import Delivery, Ticket, Undecodable
+from umbel.core.delivery import Delivery, Garbage, Ticket
 from umbel.wire import kombu
 
 HANDED_BACK, SIDE_KEY = b"\t\r", b"\n\r"
@@ -34,7 +34,7 @@ def _decoded(ticket: Ticket, queue: str, raw: bytes) -> Delivery:
     try:
         return Delivery(ticket, queue, kombu.decode(raw))
     except errors.Undecodable as exc:
-        return Delivery(ticket, queue, None, Undecodable(exc.reason, raw))
+        return Delivery(ticket, queue, None, Garbage(exc.reason, raw))
 
 
 def tag_of(delivery: Delivery) -> str:

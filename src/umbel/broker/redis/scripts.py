@@ -7,7 +7,7 @@ from typing import NamedTuple
 _SHEBANG = "#!lua flags=allow-oom\n"
 """Draining has to work on a full server too."""
 _FIRST_WRITE = "redis.call('DEL', KEYS[1] .. 'none')\n"
-"""Servers before 7.0 know no flags. They let a script go on that has written already, and deleting is always allowed."""
+"""Servers before 7.0 know no flags. They let a script go on that has written, and deleting is always allowed."""
 _STRICT = frozenset({"delay", "revive"})
 """Scripts that only add: a full server refuses them, as it refuses LPUSH."""
 _WITH_SHEBANG = (7, 0)

@@ -9,7 +9,7 @@ import msgspec
 
 from umbel.broker.sqlite.tables import SQL, array
 from umbel.core import errors
-from umbel.core.delivery import ConsumerId, Delivery, Ticket, Undecodable
+from umbel.core.delivery import ConsumerId, Delivery, Garbage, Ticket
 from umbel.wire import envelope
 
 MOST_MESSAGES = 256
@@ -144,4 +144,4 @@ def delivered(ticket: Ticket, queue: str, head: bytes, body: bytes) -> Delivery:
     try:
         return Delivery(ticket, queue, envelope.decode(head, body))
     except errors.Undecodable as exc:
-        return Delivery(ticket, queue, None, Undecodable(exc.reason, head + body))
+        return Delivery(ticket, queue, None, Garbage(exc.reason, head + body))
