@@ -58,6 +58,14 @@ async def delay(options: argparse.Namespace) -> dict[str, float]:
     return {"delay": options.count / (time.perf_counter() - started)}
 
 
+async def survey(options: argparse.Namespace) -> dict[str, float]:
+    """What is in the queue, as an operator is told."""
+    producer = open_broker(work.REDIS).sync_producer()
+    (depth,) = producer.survey([QUEUE])
+    producer.close()
+    return {"ready": depth.ready, "delayed": depth.delayed, "claimed": depth.claimed}
+
+
 async def consume(options: argparse.Namespace) -> dict[str, float]:
     """``--count`` consumers that wait, take what comes and settle it, until ``--seconds`` are over."""
     broker = open_broker(work.REDIS)
@@ -96,7 +104,7 @@ async def feed(options: argparse.Namespace) -> dict[str, float]:
     return {"sent": sent}
 
 
-DOES = {"claim": claim, "delay": delay, "consume": consume, "feed": feed}
+DOES = {"claim": claim, "delay": delay, "survey": survey, "consume": consume, "feed": feed}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

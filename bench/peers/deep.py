@@ -10,7 +10,7 @@ from peers.client import EVERY
 from peers.environment import BENCH, path_of
 from peers.measures import Bench
 
-FEW, MANY = 1_000, 1_000_000
+FEW = 1_000
 IDLE = (1, 10, 50, 200)
 FEED = 200
 """Messages a second while consumers are idle."""
@@ -22,9 +22,9 @@ BACKLOG = """
 |---|---:|---:|---:|
 {rows}
 
-*Claim*: 64 messages through the port, settled and put back outside of the time taken. *Drain*: as above, no results,
-with so many delayed tasks beside it (due in two hours). *Memory*: proportional set size of a worker that has just run a
-task, with so many delayed tasks.
+*Claim*: 64 messages through the port, settled and put back outside of the time taken. *Setting aside*: tasks that are
+due in two hours lie in the list among the others, as Celery puts them there; a worker takes them out and sets them aside.
+*Drain* and *memory* (proportional set size of a worker that has just run a task) are measured with so many set aside.
 """
 
 CONSUMERS = """
@@ -39,31 +39,52 @@ and a place in the register of its own, all in one process, and takes, settles a
 """
 
 
-def backlog(bench: Bench) -> dict[str, Any]:
-    """Claim rate with 1,000 and 1,000,000 waiting, and the same of delayed tasks with a worker's memory and drain."""
-    many = 5_000 if bench.short else MANY
-    claim, drain, memory = [], [], []
+def backlog(bench: Bench, many: int) -> dict[str, Any]:
+    """What a claim costs with 1,000 and with ``many`` waiting; setting aside, drain and memory with so many delayed."""
+    claim, aside, drain, memory = [], [], [], []
     for count in (FEW, many):
         bench.clear("umbel")
         bench.client("umbel", "fill", "--tasks", str(count), "--bulk")
         claim.append(bench.figures_of("umbel", "peers.claims", "claim", "--seconds", str(bench.seconds))["claim"])
         print(f"{count:,} waiting: {claim[-1]:.0f} µs per claim of 64", flush=True)
     for count in (FEW, many):
-        drain.append(drained_beside(bench, count))
+        aside.append(set_aside(bench, count))
+        drain.append(drained_beside(bench))
         memory.append(memory_beside(bench))
-        print(f"{count:,} delayed: drain {drain[-1]:,.0f}/s, worker {memory[-1]:.1f} MB", flush=True)
+        print(
+            f"{count:,} delayed: set aside {aside[-1]:,.0f}/s, drain {drain[-1]:,.0f}/s, worker {memory[-1]:.1f} MB",
+            flush=True,
+        )
     rows = [
         f"| claim of 64, µs | {claim[0]:.0f} | {claim[1]:.0f} | {claim[1] / claim[0]:.2f} |",
+        f"| setting aside, tasks/s | {aside[0]:,.0f} | {aside[1]:,.0f} | {aside[1] / aside[0]:.2f} |",
         f"| drain beside delayed tasks, tasks/s | {drain[0]:,.0f} | {drain[1]:,.0f} | {drain[1] / drain[0]:.2f} |",
         f"| memory of an idle worker, MB | {memory[0]:.1f} | {memory[1]:.1f} | {memory[1] / memory[0]:.2f} |",
     ]
     return {"page": BACKLOG.format(few=FEW, many=many, rows="\n".join(rows))}
 
 
-def drained_beside(bench: Bench, delayed: int) -> float:
-    """Tasks per second of a worker that shares the queue with so many delayed tasks. They stay for the next look."""
+def set_aside(bench: Bench, delayed: int) -> float:
+    """Tasks per second that one worker takes out of the queue, because they are not due for hours."""
     bench.clear("umbel")
     bench.figures_of("umbel", "peers.claims", "delay", "--count", str(delayed))
+    bench.client("umbel", "fill", "--tasks", "1")
+    with bench.worker("umbel", results=False):
+        machine.until(lambda: bench.redis.exists("umbel:delayed"), "the first to be set aside")
+        started = time.monotonic()
+        machine.until(lambda: bench.passed("umbel"), f"{delayed} tasks to be set aside", 60 + delayed / 200)
+        spent = time.monotonic() - started
+        machine.until(lambda: survey(bench)["delayed"] == delayed, f"{delayed} delayed tasks", 30)
+    return delayed / spent
+
+
+def survey(bench: Bench) -> dict[str, Any]:
+    return bench.figures_of("umbel", "peers.claims", "survey")
+
+
+def drained_beside(bench: Bench) -> float:
+    """Tasks per second of a worker with what was set aside. It stays for the next look."""
+    bench.marks_of("umbel").unlink()
     tasks = 8 * EVERY if bench.short else int(40_000 * bench.seconds)
     bench.client("umbel", "fill", "--tasks", str(tasks), "--bulk")
     return bench.rate("umbel", results=False, tasks=tasks, seconds=bench.seconds)

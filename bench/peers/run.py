@@ -72,6 +72,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--consumers", action="store_true", help="Redis CPU with 1 to 200 idle consumers of Umbel instead"
     )
+    parser.add_argument("--many", type=int, default=1_000_000, help="how many --backlog puts there")
     parser.add_argument("--short", action="store_true", help="about a minute: whether it works, not how fast")
     parser.add_argument("--out", type=Path, default=BENCH / "PEERS.md")
     parser.add_argument(
@@ -93,7 +94,7 @@ def main() -> None:
         try:
             bench = Bench(server, Path(folder), seconds=given.seconds, short=given.short)
             if given.backlog:
-                figures["backlog"] = deep.backlog(bench)
+                figures["backlog"] = deep.backlog(bench, 2_000 if given.short else given.many)
             elif given.consumers:
                 figures["consumers"] = deep.consumers(bench)
             else:
