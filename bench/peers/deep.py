@@ -23,7 +23,7 @@ BACKLOG = """
 {rows}
 
 *Claim*: 64 messages through the port, settled and put back outside of the time taken. *Setting aside*: tasks that are
-due in two hours lie in the list among the others, as Celery puts them there; a worker takes them out and sets them aside.
+due in two hours lie in the list among the others, as Celery puts them there; a worker takes them out and parks them.
 *Drain* and *memory* (proportional set size of a worker that has just run a task) are measured with so many set aside.
 """
 
