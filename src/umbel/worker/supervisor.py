@@ -31,6 +31,7 @@ logger = logging.getLogger("umbel.worker")
 STILLBIRTHS = 3
 """Processes in a row that may die before they are ready; then the worker gives up."""
 RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
+"""Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough, and the server has peace."""
 LAST_WORDS = 5.0
 """Seconds that the last settlements may take when the worker has to leave."""
 
@@ -75,10 +76,11 @@ class Supervisor:
     async def _work(self, folder: Path) -> None:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
         watch = Watch(self.plan, self._clock, self._keeper)
+        clocked = self.app.broker.features.liveness == "clock"
         upkeep = [
             asyncio.create_task(self._guarded(work))
             for work in (
-                self._every(RESCUE_EVERY, self._rescue),
+                self._every(self.plan.lease / 4 if clocked else RESCUE_EVERY, self._rescue),
                 self._every(PRUNE_EVERY, self._prune),
                 self._every(max(self.plan.lease / 3, 0.02), self._renew),
                 watch.run(self._seats),
