@@ -31,7 +31,7 @@ logger = logging.getLogger("umbel.worker")
 STILLBIRTHS = 3
 """Processes in a row that may die before they are ready; then the worker gives up."""
 RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
-"""Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough, and the server has peace."""
+"""Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough."""
 LAST_WORDS = 5.0
 """Seconds that the last settlements may take when the worker has to leave."""
 
