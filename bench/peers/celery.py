@@ -1,8 +1,8 @@
 """Celery with one prefork process.
 
-From its guide "Optimizing": a prefetch multiplier of 128 for many short tasks ("say 64, or 128"). From "Workers" and
-"Configuration": no gossip, mingle and heartbeat, rate limits off, events off, results ignored where they are not
-measured, no backend then. Acknowledged early, its default, which is its fastest. With redis[hiredis].
+From its guide "Optimizing": a prefetch multiplier of 128 for many short tasks ("say 64, or 128"). Beside
+that no gossip, mingle and heartbeat, rate limits off, events off; no backend where results are not measured.
+Acknowledged early, its default. With hiredis.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"

@@ -16,7 +16,7 @@ FEED = 200
 """Messages a second while consumers are idle."""
 
 BACKLOG = """
-## Umbel with a million
+## Umbel with a backlog
 
 | | {few:,} | {many:,} | ratio |
 |---|---:|---:|---:|

@@ -1,7 +1,8 @@
 """huey with one worker thread.
 
-From "Consuming tasks": the thread worker, no periodic tasks (-n), no health check (-C), quiet. From "RedisHuey": a
-blocking pop; results only where they are measured, and then ``notify_result``, so that waiting does not poll.
+Of its consumer's options: the thread worker, no periodic tasks (-n), no health check (-C), quiet. Of its storage's: a
+blocking pop, its default; results only where they are measured, and then ``notify_result``, so that waiting does not
+poll.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"

@@ -25,6 +25,9 @@ COLUMNS = {
     "memory": "memory, MB",
     "start_up": "start-up, s",
 }
+RATES = {"drain", "drain_results", "enqueue", "bulk"}
+NOISY = 1.3
+"""Rounds that lie further apart than this measured the machine's other work too."""
 LOWER_IS_BETTER = {"p50", "p99", "idle", "idle_all", "memory", "start_up"}
 DIGITS = {"p50": 2, "p99": 2, "idle": 2, "idle_all": 1, "spin": 2, "memory": 1, "start_up": 2}
 
@@ -33,10 +36,10 @@ PYTHON_PEERS = ("dramatiq", "taskiq", "huey", "rq", "arq", "saq", "streaq")
 PAGE = """\
 # Umbel beside its peers on Redis
 
-By `make bench-peers`: {rounds} rounds, {seconds:g} s for each measurement, medians. All take turns, measure by measure,
-on one Redis of their own on the loopback, without persistence; every round begins with another peer. One worker process
-each. Absolute figures are those of one machine on one day; the ratios are what is held.
-{machine}
+By `make bench-peers`: medians of {taken}.
+All take turns, measure by measure, on one Redis of their own on the loopback, without persistence; every round begins
+with another peer. One worker process each. Absolute figures are those of one machine on one day; the ratios are what is
+held. {machine}
 
 {table}
 
@@ -137,7 +140,7 @@ def must(words: str, value: float | None, bound: float, at_least: bool) -> str:
 
 def written(figures: dict[str, Any]) -> str:
     """The whole page, of what has been measured so far."""
-    of = figures.get("peers", {"runs": {}, "failed": {}, "settings": {}, "rounds": 0, "seconds": 0, "machine": ""})
+    of = figures.get("peers", {"runs": {}, "failed": {}, "settings": {}, "taken": {}, "machine": ""})
     middle = medians(of["runs"])
     cells = {peer: {name: shown(name, value) for name, value in row.items()} for peer, row in middle.items()}
     spread = {
@@ -147,9 +150,8 @@ def written(figures: dict[str, Any]) -> str:
     failed = [f"- **did not run:** {what}: {why.splitlines()[-1]}" for what, why in of["failed"].items()]
     settings = "\n\n".join(f"**{name}.** {told}" for name, told in of["settings"].items())
     return PAGE.format(
-        rounds=of["rounds"],
-        seconds=of["seconds"],
-        machine="\n".join([of["machine"], *failed]),
+        taken=taken(of["taken"]),
+        machine="\n".join([of["machine"], *doubts(of["runs"]), *failed]),
         table=table(cells, COLUMNS),
         ratios=ratios(middle),
         musts=musts(middle),
@@ -157,6 +159,26 @@ def written(figures: dict[str, Any]) -> str:
         settings=settings + "\n",
         spread=table(spread, COLUMNS),
     )
+
+
+def doubts(runs: Runs) -> list[str]:
+    """Which rates should not be believed: something else was running beside them."""
+    apart = {
+        f"{COLUMNS[name]} of {peer}": max(values) / min(values)
+        for peer, of in runs.items()
+        for name, values in of.items()
+        if name in RATES and min(values) > 0
+    }
+    told = [f"{what} ({times:.1f} times)" for what, times in apart.items() if times > NOISY]
+    return [f"\n**Measured beside other work:** rounds lie far apart for {', '.join(told)}."] if told else []
+
+
+def taken(of: dict[str, str]) -> str:
+    """How long was measured, in words: ``3 rounds of 10 s (drain, enqueue)``."""
+    spans: dict[str, list[str]] = {}
+    for measure, span in of.items():
+        spans.setdefault(span, []).append(measure)
+    return " and ".join(f"{span} ({', '.join(measures)})" for span, measures in spans.items())
 
 
 def machine(bench: Any) -> str:
@@ -173,7 +195,8 @@ def merged(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]
     if before is None:
         return now
     runs = {peer: {**before["runs"].get(peer, {}), **of} for peer, of in now["runs"].items()}
-    return {"runs": before["runs"] | runs, "failed": now["failed"], "settings": before["settings"] | now["settings"]}
+    kept = {name: before[name] | now[name] for name in ("settings", "taken")}
+    return {**now, "runs": before["runs"] | runs, **kept}
 
 
 def kept(path: Path) -> dict[str, Any]:

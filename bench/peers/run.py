@@ -100,11 +100,11 @@ def main() -> None:
             else:
                 runs, failed = rounds(bench, given.peers, given.measures, given.rounds)
                 settings = {name: bench.describe(name)["settings"] for name in given.peers}
-                told = {"rounds": given.rounds, "seconds": given.seconds, "machine": page.machine(bench)}
-                figures["peers"] = page.merged(
-                    figures.get("peers"), {"runs": runs, "failed": failed, "settings": settings}
-                )
-                figures["peers"] |= told
+                span = f"{given.rounds} rounds of {given.seconds:g} s"
+                taken = dict.fromkeys(given.measures, span)
+                told = {"taken": taken, "machine": page.machine(bench)}
+                now = {"runs": runs, "failed": failed, "settings": settings, **told}
+                figures["peers"] = page.merged(figures.get("peers"), now)
         finally:
             server.kill()
     page.keep(given.figures, figures)
