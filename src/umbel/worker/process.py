@@ -56,13 +56,14 @@ class Process:
         self.lane = Lane(app, plan, self.hand, ahead)
         self.lane.revoked = lambda id: id in self.io.revoked
         self._app = app
+        self._mask = threading.local()
 
     def run(self) -> None:
         """Run until told to stop. What it raises is an error in Umbel: then the process must end, not wait."""
         sys.setswitchinterval(SWITCH)
         self.io.start()
         self._app.outlet = LaneOutlet(self.io)
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
         self.lane.run()
         self._app.outlet = None
         self.io.join()
@@ -74,6 +75,14 @@ class Process:
         for number in UNHEEDED:
             if signal.getsignal(number) is _unheeded:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        self._after_fork()
+
+    def _before_fork(self) -> None:
+        """A signal for a child that does not heed it yet must wait: Python forgets those that come while it forks."""
+        self._mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEEDED)
+
+    def _after_fork(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask.before)
 
 
 def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
@@ -126,13 +135,7 @@ def _listen(process: Process, line: socket.socket) -> None:
             process.io.stop()
 
 
-_heedless = 0
-"""The process that does not heed signals."""
-
-
 def _signals() -> None:
-    global _heedless
-    _heedless = os.getpid()
     os.setpgid(0, 0)
     for number in UNHEEDED:
         # Not SIG_IGN, which every program that a task starts would inherit and could then not be terminated.
@@ -142,10 +145,7 @@ def _signals() -> None:
 
 
 def _unheeded(number: int, frame: FrameType | None) -> None:
-    """A child that has just been forked, and has this handler still, heeds it."""
-    if os.getpid() != _heedless:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+    pass
 
 
 def _no_input() -> None:
