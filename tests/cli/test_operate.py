@@ -81,7 +81,7 @@ def test_a_broker_is_enough_where_no_task_is_needed(umbel: Run, tasks: Path, fol
     assert [(queue["queue"], queue["ready"]) for queue in shown] == [("celery", 1)]
 
 
-@pytest.mark.parametrize("scheme", ["redis", "amqp", "nonesuch"])
+@pytest.mark.parametrize("scheme", ["amqp", "nonesuch"])
 def test_a_broker_that_is_not_built_is_one_line(umbel: Run, tasks: Path, scheme: str) -> None:
     done = umbel("-A", "tasks", "-b", f"{scheme}://localhost", "queues")
     assert done.returncode == 1

@@ -48,6 +48,19 @@ def test_results_of_quick_tasks_do_not_wait_for_the_slow_one_behind(farm: Farm) 
     farm.gate().touch()
 
 
+def test_results_do_not_wait_for_a_task_that_is_known_to_be_slow(farm: Farm) -> None:
+    farm.worker("-c", "1")
+    warm_up(farm)
+    farm.send("sleep", "known", 0.05).get(timeout=20)
+    with farm._app.bulk():
+        quick = [farm.send("quick", f"q{i}") for i in range(5)]
+        farm.send("sleep", "slow", 5)
+    farm.started("slow")
+    for result in quick:
+        until(result.ready, 4)
+    assert not farm.lines("end", "slow")
+
+
 def test_a_prefetch_of_one_holds_one(farm_with: Callable[..., Farm]) -> None:
     farm = farm_with(worker_prefetch_multiplier=1)
     farm.worker("-c", "1")
