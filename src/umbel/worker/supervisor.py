@@ -21,6 +21,7 @@ from umbel.core.errors import OperationalError
 from umbel.runtime import children
 from umbel.runtime.aside import Aside
 from umbel.runtime.folder import folder_for_life
+from umbel.worker.io_thread import LONGEST_PAUSE
 from umbel.worker.plan import Plan
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
@@ -122,7 +123,7 @@ class Supervisor:
             except (*AWAY, OSError) as error:
                 logger.warning("No process can be started now: %s", error)
                 seat.leave()
-                pause = min((pause or 0.5) * 2, 5.0)
+                pause = min((pause or 0.5) * 2, LONGEST_PAUSE)
                 continue
             child = seat.child
             assert child is not None
@@ -206,7 +207,7 @@ class Supervisor:
                     return False
                 logger.warning("%s. Trying again in %.1f s", error, pause)
                 await self._pause(pause)
-                pause = min(pause * 2, 5.0)
+                pause = min(pause * 2, LONGEST_PAUSE)
         return False
 
     async def _reopen(self) -> None:
