@@ -13,7 +13,7 @@ from tests.worker.fleet import Farm
 
 
 @pytest.fixture
-def load_at(tmp_path: Path) -> Iterator[Callable[..., Load]]:
+def load_at(tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Callable[..., Load]]:
     """``load_at(url, **settings)``: results go to the same place. ``look_at`` is where a test looks from outside."""
     with ExitStack() as stack:
 
@@ -21,7 +21,7 @@ def load_at(tmp_path: Path) -> Iterator[Callable[..., Load]]:
             farm = stack.enter_context(Farm(tmp_path, **{"broker": url, "backend": url, "worker_lease": 1, **settings}))
             stack.enter_context(farm.app())
             look = stack.enter_context(redis.Redis.from_url(look_at or url))
-            return Load(farm, look)
+            return Load(farm, look, lambda text: record_property("tally", text))
 
         yield make
 

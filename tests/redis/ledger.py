@@ -13,6 +13,9 @@ from typing import NamedTuple
 RESCUES = ("Rescued ", " runs again", " was lost while ", "was taken over by another worker")
 """What workers say when they redeliver something."""
 
+STARVED = "shows no sign of life and runs nothing"
+"""What a supervisor says of a process that a busy machine did not let run for a lease: a fault of one slot, as well."""
+
 
 class Tally(NamedTuple):
     """The verdict on one run. ``bound`` is how many duplicates its faults excuse."""
@@ -22,6 +25,10 @@ class Tally(NamedTuple):
     duplicates: list[str]
     bound: int
     rescues: list[str]
+
+    def __str__(self) -> str:
+        doubled = f"{len(self.duplicates)} duplicates of {self.bound} excused"
+        return f"{self.tasks} tasks, {len(self.lost)} lost, {doubled}, {len(self.rescues)} lines about rescues"
 
     def problems(self) -> list[str]:
         """What breaks a guarantee, in one sentence each."""
@@ -88,4 +95,5 @@ class Ledger:
         lost = [key for key in self.called if not self.ends[key]] + [f"{key} (no result)" for key in unstored]
         duplicates = [key for key, count in self.starts.items() for _ in range(count - self.called.get(key, 1))]
         rescues = [line for line in said.splitlines() if any(mark in line for mark in RESCUES)]
-        return Tally(len(self.called), lost, duplicates, self.excused, rescues)
+        starved = sum(STARVED in line for line in said.splitlines())
+        return Tally(len(self.called), lost, duplicates, self.excused + 2 * starved, rescues)

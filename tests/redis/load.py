@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -19,8 +20,9 @@ _BULK = 500
 class Load:
     """Tasks with keys ``0`` … ``n-1`` on a farm. ``look`` is the server as seen from outside."""
 
-    def __init__(self, farm: Farm, look: "redis.Redis") -> None:
+    def __init__(self, farm: Farm, look: "redis.Redis", report: Callable[[str], None] = lambda text: None) -> None:
         self.farm = farm
+        self.report = report
         self.look = look
         self.ledger = Ledger(farm.ledger)
         self.ids: dict[str, str] = {}
@@ -93,7 +95,9 @@ class Load:
 
     def tally(self) -> Tally:
         """Compare what was called with what ran and what is stored."""
-        return self.ledger.tally(self.farm.said(), self.unstored() if self.farm.settings.get("backend") else ())
+        tally = self.ledger.tally(self.farm.said(), self.unstored() if self.farm.settings.get("backend") else ())
+        self.report(str(tally))
+        return tally
 
     def unstored(self) -> list[str]:
         """The keys that have no result."""

@@ -1,6 +1,5 @@
 """Processes and supervisors killed and frozen under load: nothing lost, few duplicates, no rescue without a fault."""
 
-import os
 import signal
 from pathlib import Path
 
@@ -90,6 +89,5 @@ def test_everything_frozen(load: Load) -> None:
     ids = load.consumers()
     load.freeze(pids, "all", slots=2 * int(SLOTS))
     until(lambda: load.lapsed(ids) == ids, what="all leases have ended")
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    signal_all(pids, signal.SIGCONT)
     assert load.drain().problems() == []
