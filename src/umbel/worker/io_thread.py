@@ -342,7 +342,7 @@ class IoThread:
 
     async def _sleep(self, room: int) -> None:
         now = self._clock.monotonic()
-        timeout = max(0.0, min(self._renew_at - now, 1.0)) + 0.001
+        timeout = (max(0.0, self._renew_at - now) if self._clocked else self.plan.lease / 3) + 0.001
         if self.hand.since:
             timeout = min(timeout, TICK)
         if self._orphaned_until is not None:
