@@ -90,7 +90,7 @@ class Ledger:
         return len(self.ends)
 
     def tally(self, said: str = "", unstored: Iterable[str] = ()) -> Tally:
-        """Compare. ``said`` is what the workers logged; ``unstored`` are keys whose result is missing, which is a loss."""
+        """Compare. ``said`` is what workers logged; ``unstored`` are keys without a result, which are lost too."""
         self.read()
         lost = [key for key in self.called if not self.ends[key]] + [f"{key} (no result)" for key in unstored]
         duplicates = [key for key, count in self.starts.items() for _ in range(count - self.called.get(key, 1))]

@@ -42,6 +42,8 @@ class Load:
         """Call one."""
         self.ids[key] = self.farm.send(task, key, *args).id
         self.ledger.call(key)
+        if task == "retried":
+            self.ledger.call(f"{key}-again")
 
     def reach(self, ended: int, within: float = 40.0) -> None:
         """Wait until so many different tasks have ended."""
@@ -64,16 +66,16 @@ class Load:
         self.ledger.fault(f"SIGSTOP of {what}", slots=slots)
         signal_all(pids, signal.SIGSTOP)
 
-    def lapsed(self, ids: set[bytes]) -> set[bytes]:
+    def lapsed(self, ids: set[Any]) -> set[Any]:
         """Which of these consumers have no live lease by the server's clock."""
-        seconds, micros = self.look.time()  # type: ignore[misc]
+        seconds, micros = self.look.time()
         now = seconds + micros / 1e6
-        live = set(self.look.zrangebyscore("umbel:consumers", f"({now}", "+inf"))  # type: ignore[arg-type]
+        live = set(self.look.zrangebyscore("umbel:consumers", f"({now}", "+inf"))
         return ids - live
 
-    def consumers(self) -> set[bytes]:
+    def consumers(self) -> set[Any]:
         """Who is on the register."""
-        return set(self.look.zrange("umbel:consumers", 0, -1))  # type: ignore[arg-type]
+        return set(self.look.zrange("umbel:consumers", 0, -1))
 
     # Judgement --------------------------------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class Load:
         """The keys that have no result."""
         keys = list(self.ids)
         found = self.look.mget([f"celery-task-meta-{self.ids[key]}" for key in keys])
-        return [key for key, record in zip(keys, found, strict=True) if b'"SUCCESS"' not in (record or b"")]  # type: ignore[arg-type]
+        return [key for key, record in zip(keys, found, strict=True) if b'"SUCCESS"' not in (record or b"")]
 
 
 def signal_all(pids: list[int], number: int) -> None:

@@ -29,7 +29,7 @@ class Proxy:
         return f"redis://{self.host}:{self.port}/{db}"
 
     def cut(self, times: int, *ways: str) -> None:
-        """Cut so often from now on: each connection after some bytes, 3 to 30,000, in one of these directions."""
+        """Cut so often from now on: each connection after some bytes, 3 to 5,000, in one of these directions."""
         self._ways = ways or ("up", "down")
         self._left = times
 
@@ -80,7 +80,7 @@ class Proxy:
         writer: asyncio.StreamWriter,
         ends: tuple[asyncio.BaseTransport, ...],
     ) -> None:
-        budget = int(10 ** self._dice.uniform(0.5, 4.5))
+        budget = int(10 ** self._dice.uniform(0.5, 3.7))
         try:
             while data := await reader.read(_CHUNK):
                 if way and self._left > 0 and len(data) >= budget:

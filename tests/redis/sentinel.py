@@ -36,7 +36,7 @@ class Sentinel(RedisServer):
 
     def _told(self, *words: object) -> None:
         with self.client() as client:
-            client.execute_command(*words)  # type: ignore[no-untyped-call]
+            client.execute_command(*words)
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def sentinel(folder: Path, master: RedisServer) -> Iterator[Sentinel]:
 def change_places(master: RedisServer, replica: RedisServer) -> None:
     """A coordinated fail-over: the replica has everything before it becomes the master, and the master its replica."""
     with master.client() as client:
-        client.execute_command("FAILOVER", "TO", replica.host, replica.port)  # type: ignore[no-untyped-call]
+        client.execute_command("FAILOVER", "TO", replica.host, replica.port)
 
 
 def role(server: RedisServer) -> str:
@@ -68,4 +68,4 @@ def role(server: RedisServer) -> str:
 def in_step(replica: RedisServer) -> bool:
     """Whether a replica has its master's data."""
     with replica.client() as client:
-        return client.info("replication").get("master_link_status") == "up"
+        return bool(client.info("replication").get("master_link_status") == "up")

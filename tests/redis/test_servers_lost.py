@@ -87,7 +87,7 @@ def killing(client: "redis.Redis") -> Iterator[list[int]]:
     def kill() -> None:
         with redis.Redis(connection_pool=client.connection_pool) as killer:
             while not over.wait(0.1):
-                kills.append(int(killer.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")))  # type: ignore[no-untyped-call]
+                kills.append(int(killer.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")))
 
     thread = threading.Thread(target=kill)
     thread.start()

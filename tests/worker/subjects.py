@@ -109,6 +109,18 @@ def flaky(self: Task[..., Any], key: str, times: int) -> int:
     return int(self.request.retries)
 
 
+@app.task(bind=True)
+def retried(self: Task[..., Any], key: str, seconds: float) -> str:
+    """Run twice, by one retry; the second run has a key of its own."""
+    again = self.request.retries
+    note("start", f"{key}-again" if again else key)
+    time.sleep(seconds)
+    note("end", f"{key}-again" if again else key)
+    if not again:
+        raise self.retry(countdown=0)
+    return key
+
+
 @app.task
 def ignored() -> None:
     raise Ignore
