@@ -79,7 +79,7 @@ class RedisConsumer:
         self._generation += 1
         in_hand = {f"{ticket.generation}:{ticket.serial}": ticket for ticket in holding if ticket.consumer == self.id}
         queues = "\0".join(self._chosen)
-        known = (self.id, lease, width, self._node, os.getpid(), self._group, queues)
+        known = (self.id, lease, width, self._node, os.getpid(), self._group, queues, self._generation)
         calls = [("SADD", *self._layout.bound(queue)) for queue in self._chosen]
         *_, answer = await self.channel.replies(*calls, Call("open", *known, *in_hand))
         alone, kept = self.channel.answer(answer)

@@ -1,7 +1,7 @@
 -- Renews a lease and moves messages from lists into its claims. Answers: a crash between a pop and its record loses messages.
 local id, lease, limit, generation, serial = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local room, group, waited, refresh, lists = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], 11
-if not live(id) then return {1} end
+if not live(id) or call('HGET', P .. 'consumer:' .. id, 'generation') ~= generation then return {1} end
 renew(id, lease)
 if refresh == '1' then call('EXPIRE', P .. 'consumer:' .. id, SIDE_TTL) end
 

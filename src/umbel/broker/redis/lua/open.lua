@@ -1,12 +1,15 @@
--- Registers a consumer that says what it holds, at every connection. Answers: the reply to a claim that was lost on its way.
+-- Registers a consumer that says what it holds, at every connection. Answers: the reply to a claim that was lost on its way,
+-- and a command of an older connection that arrives later than this one: each has a generation, and only the last counts.
 -- Returns what of it is still recorded, after a 1 if nobody can have taken anything since the last time.
-local id, lease, width, node, pid, group, queues = unpack(ARGV, 2, 8)
+local id, lease, width, node, pid, group, queues, generation = unpack(ARGV, 2, 9)
 local claims, held, kept, left = P .. 'claims:' .. id, {}, {}, {}
-for i = 9, #ARGV do held[ARGV[i]] = true end
+for i = 10, #ARGV do held[ARGV[i]] = true end
 local consumer = P .. 'consumer:' .. id
+if tonumber(call('HGET', consumer, 'generation') or '0') > tonumber(generation) then return {0, {}} end
 local alone = call('ZSCORE', P .. 'consumers', id) and call('HEXISTS', consumer, 'adopted') == 0
 renew(id, tonumber(lease))
-call('HSET', consumer, 'node', node, 'pid', pid, 'width', width, 'lease', lease, 'group', group, 'queues', queues)
+call('HSET', consumer, 'node', node, 'pid', pid, 'width', width, 'lease', lease, 'group', group, 'queues', queues,
+  'generation', generation)
 call('HDEL', consumer, 'adopted')
 call('EXPIRE', consumer, SIDE_TTL)
 for _, field in ipairs(call('HKEYS', claims)) do
