@@ -98,23 +98,6 @@ def killing(client: "redis.Redis") -> Iterator[list[int]]:
         thread.join()
 
 
-def test_a_results_server_that_goes_away_loses_no_result(
-    own_redis: Callable[..., RedisServer], load_at: Callable[..., Load]
-) -> None:
-    """On two servers the result comes first: what is not stored stays claimed."""
-    messages, results = own_redis(**DURABLE), own_redis(**DURABLE)
-    load = load_at(messages.url(), backend=results.url(), look_at=results.url(), worker_lease=LEASE)
-    load.publish(800)
-    load.farm.worker("-c", "4")
-    load.reach(200)
-    load.ledger.fault("the results' server killed, and a process that waits for it", slots=4)
-    results.kill()
-    until(lambda: "failed, trying again" in load.farm.said(), what=f"somebody noticed; {load.farm.said()[-2000:]}")
-    load.kill(load.runner(), "a process", slots=1)
-    results.start()
-    assert load.drain().problems() == []
-
-
 # Fail-over ------------------------------------------------------------------------------------------------------------
 
 
