@@ -16,7 +16,7 @@ AS_IT_IS: tuple[Break, ...] = ()
 both = pytest.mark.parametrize("whole_house", [True, False], ids=["as it is", "broken"])
 
 SETTLE_WITHOUT_TICKET = (
-    Break("broker/redis/lua/settle.lua", "local mine = live(id)\n", "local mine = true\n"),
+    Break("broker/redis/lua/settle.lua", "if not live(id) then return false end\n", ""),
     Break("broker/redis/lua/settle.lua", "  elseif call('HEXISTS', claims, one.field) == 0 then\n    return 0\n", ""),
 )
 POP_WITHOUT_CLAIM = (Break("broker/redis/lua/claim.lua", "      call('HSET', claims, unpack(fields))\n", ""),)

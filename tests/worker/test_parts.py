@@ -98,8 +98,9 @@ def slot(serial: int, *, running: bool) -> Slot:
 class Away:
     """A keeper and a consumer in one, whose broker goes away between adoption and settlement."""
 
-    def __init__(self, *claims: Adopted, failures: int = 0) -> None:
+    def __init__(self, *claims: Adopted, failures: int = 0, lost: bool = False) -> None:
         self.claims = list(claims)
+        self.lost = lost
         self.failures = failures
         self.settled: list[Settlement] = []
         self.held: list[Ticket] = []
@@ -110,12 +111,15 @@ class Away:
 
     async def open(self, *, lease: float, width: int, holding: Any) -> frozenset[Ticket]:
         self.held = list(holding)
+        self.lost = False
         return frozenset(self.held)
 
     async def exchange(self, settlements: list[Settlement], want: Any) -> Turn:
         if self.failures:
             self.failures -= 1
             raise OperationalError("away")
+        if self.lost:
+            return Turn([GONE] * len(settlements), [], lost=True)
         self.settled += settlements
         return Turn([GONE] * len(settlements), [])
 
@@ -163,9 +167,10 @@ def test_who_breaks_of_itself_is_held_to_what_it_ran_last(
     assert (settlement.disposition.loss is not None) == counted
 
 
-def test_a_verdict_outlives_a_broker_that_goes_away(app: Umbel) -> None:
+@pytest.mark.parametrize("how", [{"failures": 1}, {"lost": True}], ids=["the broker goes away", "the lease lapses"])
+def test_a_verdict_outlives_what_happens_before_it_is_settled(app: Umbel, how: dict[str, Any]) -> None:
     claim = adopted(4, begun=True, task="early")
-    away = Away(claim, failures=1)
+    away = Away(claim, **how)
     death = Death(1, 9, None, [slot(4, running=True)], False, None)
 
     async def twice() -> None:

@@ -128,6 +128,8 @@ class Rescuer:
         if records and self._store is not None:
             await self._store.write(records)
         turn = await self._consumer.exchange(settlements, Want((), 0))
+        if turn.lost:
+            raise OperationalError("the supervisor lost its lease before it had settled for the dead")
         refused = [
             Settlement(settlement.ticket, Bury("lost", str(verdict.error)))
             for settlement, verdict in zip(settlements, turn.verdicts, strict=True)

@@ -108,7 +108,7 @@ class RedisConsumer:
             if settlements:
                 return Turn(verdicts, [], revocations=self._revocations)  # what is wrong is said again next time
             raise error
-        if claimed[0]:
+        if claimed[0] or None in settled:  # also if somebody renewed for us between the two: say first what is in hand
             self._waits = False
             return Turn(verdicts, [], revocations=self._revocations, lost=True)
         _, self._revocations, due, found, bad = claimed
@@ -235,7 +235,8 @@ class RedisConsumer:
         self._settler.known(settlements, verdicts)
         for batch, reply in zip(batches, replies, strict=True):
             answers = self.channel.answer(reply)
-            self._settler.verdicts(batch, settlements, answers, lambda text: explained(text, self._place), verdicts)
+            if answers is not None:
+                self._settler.verdicts(batch, settlements, answers, lambda text: explained(text, self._place), verdicts)
         return verdicts
 
     async def _deliveries(self, found: Sequence[Any], serial: int) -> list[Delivery]:

@@ -1,10 +1,10 @@
 -- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
 -- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
 -- (list due name element). The two most frequent are shorter: done (kind, field), stored (kind, field, one op).
--- It answers 1 (done), 0 (gone) or the text of an error.
+-- It answers 1 (done), 0 (gone) or the text of an error for each; nothing at all to one whose lease has lapsed.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
 local claims, begun_key = P .. 'claims:' .. id, P .. 'begun:' .. id
-local mine = live(id)
+if not live(id) then return false end
 
 local function on_db(db, act, a, b, c)
   if db == own_db then return act(a, b, c) end
@@ -140,16 +140,16 @@ end
 while at <= #ARGV do
   local kind, answer, ok = ARGV[at], 0, true
   if kind == 'done' then
-    if mine then answer = call('HDEL', claims, ARGV[at + 1]) end
+    answer = call('HDEL', claims, ARGV[at + 1])
     at = at + 2
   elseif kind == 'stored' then
-    if mine then ok, answer = pcall(stored, at) end
+    ok, answer = pcall(stored, at)
     at = at + 6
   else
     local ops_at = at + 8
     local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
     local next = pubs_at + 4 * tonumber(ARGV[at + 7])
-    if mine then ok, answer = pcall(full, at, ops_at, pubs_at, next) end
+    ok, answer = pcall(full, at, ops_at, pubs_at, next)
     at = next
   end
   if not ok then answer = type(answer) == 'table' and answer.err or tostring(answer) end
