@@ -61,6 +61,14 @@ class Load:
         self.ledger.fault(f"SIGKILL of {what}", slots=slots)
         os.kill(pid, signal.SIGKILL)
 
+    def lose(self, worker: Worker, *, slots: int) -> None:
+        """A worker with all its processes at one moment, as with a machine: nobody has time to hand anything back."""
+        pids = whole(worker)
+        self.freeze(pids, "a machine that is lost", slots=slots)
+        # The supervisor last: a stopped group whose leader's parent ends is continued by the kernel.
+        signal_all(pids[::-1], signal.SIGKILL)
+        worker.wait()
+
     def freeze(self, pids: list[int], what: str, *, slots: int) -> None:
         """SIGSTOP, noted first."""
         self.ledger.fault(f"SIGSTOP of {what}", slots=slots)

@@ -61,8 +61,7 @@ def test_nothing_stays_of_workers_that_were_killed(load: Load) -> None:
     load.publish(200)
     worker = load.farm.worker("-c", "2")
     load.reach(20)
-    load.ledger.fault("SIGKILL of a machine", slots=2)
-    worker.end()
+    load.lose(worker, slots=2)
     load.farm.worker("-c", "2")
     assert load.drain().problems() == []
     assert {key for key in keys(load) if not key.startswith((RESULTS, BINDINGS, b"umbel:lost:"))} == set()

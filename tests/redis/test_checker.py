@@ -12,6 +12,7 @@ from tests.servers import RedisServer
 from tests.worker.fleet import until
 
 SLOTS = 4
+IMPATIENT = {"result_backend_transport_options": {"retry_policy": {"max_retries": 1}}}
 AS_IT_IS: tuple[Break, ...] = ()
 both = pytest.mark.parametrize("whole_house", [True, False], ids=["as it is", "broken"])
 
@@ -63,14 +64,15 @@ def test_results_that_cannot_be_stored_for_a_while(
 ) -> None:
     """On two servers the result comes first: what is not stored stays claimed, and outlives the process."""
     messages, results = own_redis(), own_redis(appendonly="yes", appendfsync="always")
-    load = load_at(messages.url(), backend=results.url(), look_at=results.url(), worker_lease=2)
+    load = load_at(messages.url(), backend=results.url(), look_at=results.url(), worker_lease=2, **IMPATIENT)
     break_workers(load.farm, *(AS_IT_IS if whole_house else ACK_BEFORE_RESULT))
-    load.publish(400)
+    load.publish(100)
+    load.call("held", task="hold", args=(str(load.farm.gate()),))
     worker = load.farm.worker("-c", "1")
-    load.reach(100)
+    pid = load.farm.started("held").pid
     load.ledger.fault("the results' server killed", slots=1)
-    pid = load.runner()
     results.kill()
+    load.farm.gate().touch()
     until(lambda: "failed, trying again" in worker.text, what=f"it noticed; {worker.text[-2000:]}")
     load.kill(pid, "a process", slots=1)
     results.start()

@@ -34,8 +34,8 @@ def test_killed_supervisors_and_a_lost_machine(load: Load) -> None:
     load.kill(first.process.pid, "a supervisor", slots=int(SLOTS))
     second = load.farm.worker("-c", SLOTS)
     load.reach(600)
-    load.ledger.fault("SIGKILL of a machine", slots=int(SLOTS))
-    second.end()
+    until(lambda: load.ledger.read().latest in second.descendants())
+    load.lose(second, slots=int(SLOTS))
     last = load.farm.worker("-c", SLOTS)
     assert load.drain().problems() == []
     assert "Rescued" in last.text
