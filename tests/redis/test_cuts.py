@@ -25,7 +25,7 @@ def test_cuts_while_workers_claim_and_settle(
 ) -> None:
     dice = random.Random(12)
     with Proxy(port, dice) as proxy:
-        load = load_at(proxy.url(redis_db), look_at=redis_url, worker_lease=5)
+        load = load_at(proxy.url(redis_db), look_at=redis_url, worker_lease=30)
         load.publish(800)
         load.publish(100, task="retried")
         load.farm.worker("-c", "4")
@@ -46,7 +46,7 @@ def test_cuts_while_a_producer_publishes(
     """Who was not told that a call is out calls again: that one alone may run twice."""
     dice = random.Random(13)
     with Proxy(port, dice) as proxy:
-        load = load_at(proxy.url(redis_db), look_at=redis_url, worker_lease=5)
+        load = load_at(proxy.url(redis_db), look_at=redis_url, worker_lease=30)
         load.ledger.fault("connections of a producer cut at random bytes", slots=0)
         proxy.cut(CUTS)
         said: list[str] = []

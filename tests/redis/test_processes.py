@@ -34,7 +34,6 @@ def test_killed_supervisors_and_a_lost_machine(load: Load) -> None:
     load.kill(first.process.pid, "a supervisor", slots=int(SLOTS))
     second = load.farm.worker("-c", SLOTS)
     load.reach(600)
-    until(lambda: load.ledger.read().latest in second.descendants())
     load.lose(second, slots=int(SLOTS))
     last = load.farm.worker("-c", SLOTS)
     assert load.drain().problems() == []
@@ -72,7 +71,6 @@ def test_a_frozen_worker_is_rescued_by_another_and_fenced(load: Load) -> None:
     frozen = load.farm.worker("-c", SLOTS)
     other = load.farm.worker("-c", SLOTS)
     load.reach(150)
-    until(lambda: load.ledger.read().latest in frozen.descendants())
     pids = whole(frozen)
     load.freeze(pids, "a worker", slots=int(SLOTS))
     until(lambda: "Rescued" in other.text, what=f"a rescue; {other.text}")
