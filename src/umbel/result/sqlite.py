@@ -2,16 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from umbel.core.errors import BackendGetMetaError, BackendStoreError, OperationalError
+from umbel.core.errors import OperationalError
 from umbel.core.record import Record
 from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
 from umbel.result.shown import Row, Shown
+from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
 
@@ -70,7 +70,7 @@ class SqliteStore:
     def compile(self, record: Record) -> Write:
         """As the port says. The record lives ``expires`` seconds from now."""
         if not self.database.ready:  # the broker that runs this may never have met the table
-            with _storing((record,)):
+            with storing((record,)):
                 self.database.prepare()
         expires = None if self.expires is None else self.database.clock.now() + self.expires
         return Write(_STORE, (record.task_id, record.status, expires, wire.encode(record)))
@@ -78,12 +78,12 @@ class SqliteStore:
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says: one transaction."""
         writes = [self.compile(record) for record in records]
-        with _storing(records):
+        with storing(records):
             await self.database.arun(lambda link: write(link, writes))
 
     async def read(self, ids: Sequence[str]) -> dict[str, Record]:
         """As the port says."""
-        with _reading(ids):
+        with reading(ids):
             rows = await self.database.alook(lambda link: rows_of(link, ids, self.database.clock.now()))
         return self.shown.show(rows)
 
@@ -91,19 +91,19 @@ class SqliteStore:
         """As the port says."""
         clock = self.database.clock
         end = clock.monotonic() + timeout
-        with _reading(ids), Watch(self, ids) as watch:
+        with reading(ids), Watch(self, ids) as watch:
             while not watch.changed() and (left := end - clock.monotonic()) > 0:
                 await clock.sleep(min(next(watch.pauses), left))
 
     async def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
-        with _storing(()):
+        with storing(()):
             await self.database.arun(lambda link: link.execute(_FORGET, (_array(ids),)))
 
     async def prune(self, limit: int = 1000) -> int:
         """As the port says."""
         now = self.database.clock.now()
-        with _storing(()):
+        with storing(()):
             return await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
 
     async def close(self) -> None:
@@ -121,12 +121,12 @@ class SqliteSyncStore:
     def write(self, records: Sequence[Record]) -> None:
         """As the port says: one transaction."""
         writes = [self._store.compile(record) for record in records]
-        with _storing(records):
+        with storing(records):
             self._database.run(lambda link: write(link, writes))
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
         """As the port says."""
-        with _reading(ids):
+        with reading(ids):
             rows = self._database.look(lambda link: rows_of(link, ids, self._database.clock.now()))
         return self._store.shown.show(rows)
 
@@ -134,13 +134,13 @@ class SqliteSyncStore:
         """As the port says."""
         clock = self._database.clock
         end = clock.monotonic() + timeout
-        with _reading(ids), Watch(self._store, ids) as watch:
+        with reading(ids), Watch(self._store, ids) as watch:
             while not watch.changed() and (left := end - clock.monotonic()) > 0:
                 clock.pause(min(next(watch.pauses), left))
 
     def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
-        with _storing(()):
+        with storing(()):
             self._database.run(lambda link: link.execute(_FORGET, (_array(ids),)))
 
     def close(self) -> None:
@@ -194,20 +194,3 @@ class Watch:
 
 def _array(ids: Sequence[str]) -> str:
     return msgspec.json.encode(list(ids)).decode()
-
-
-@contextmanager
-def _storing(records: Sequence[Record]) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        one = records[0] if len(records) == 1 else Record("")
-        raise BackendStoreError(str(exc), state=one.status, task_id=one.task_id) from exc
-
-
-@contextmanager
-def _reading(ids: Sequence[str]) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        raise BackendGetMetaError(str(exc), task_id=ids[0] if len(ids) == 1 else "") from exc

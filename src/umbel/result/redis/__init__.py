@@ -4,12 +4,11 @@ A result is ``celery-task-meta-<id>``, published on the channel of the same name
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from umbel.core.errors import BackendGetMetaError, BackendStoreError, DecodeError, OperationalError
+from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
 from umbel.drivers.redis import Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
@@ -17,6 +16,7 @@ from umbel.result.redis.line import Line
 from umbel.result.redis.patience import pauses
 from umbel.result.redis.shared_line import SharedLine
 from umbel.result.shown import Shown
+from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
 
@@ -62,7 +62,7 @@ class RedisStore:
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
         sent = self.writes(records)
-        with _storing(records):
+        with storing(records):
             line = await self._lines.get()
             replies = await line.call(sent, patient=False)
             if unknown := without_script(sent, replies):
@@ -73,7 +73,7 @@ class RedisStore:
         """As the port says."""
         if not ids:
             return {}
-        with _reading(ids):
+        with reading(ids):
             line = await self._lines.get()
             return self.found(ids, await line.call(self.reads(ids)))
 
@@ -85,7 +85,7 @@ class RedisStore:
     async def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
         if ids:
-            with _storing(()):
+            with storing(()):
                 line = await self._lines.get()
                 refuse_errors(await line.call([("DEL", *self.names(ids))]), self.place)
 
@@ -153,7 +153,7 @@ class RedisSyncStore:
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
         sent = self._store.writes(records)
-        with _storing(records):
+        with storing(records):
             replies = self._call(sent)
             if unknown := without_script(sent, replies):
                 replies += self._call(unknown)
@@ -163,7 +163,7 @@ class RedisSyncStore:
         """As the port says."""
         if not ids:
             return {}
-        with _reading(ids):
+        with reading(ids):
             return self._store.found(ids, self._call(self._store.reads(ids)))
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
@@ -173,7 +173,7 @@ class RedisSyncStore:
     def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
         if ids:
-            with _storing(()):
+            with storing(()):
                 refuse_errors(self._call([("DEL", *self._store.names(ids))]), self._store.place)
 
     def close(self) -> None:
@@ -221,20 +221,3 @@ def _is_without_script(reply: Any) -> bool:
 def _separated(prefix: str) -> str:
     """Celery puts a ``_`` behind a prefix of results that has no separator of its own at its end."""
     return f"{prefix}_" if prefix and prefix[-1] not in ":_-." else prefix
-
-
-@contextmanager
-def _storing(records: Sequence[Record]) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        one = records[0] if len(records) == 1 else Record("")
-        raise BackendStoreError(str(exc), state=one.status, task_id=one.task_id) from exc
-
-
-@contextmanager
-def _reading(ids: Sequence[str]) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        raise BackendGetMetaError(str(exc), task_id=ids[0] if len(ids) == 1 else "") from exc
