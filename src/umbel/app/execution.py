@@ -1,12 +1,13 @@
 """One call of one task, from arguments to outcome: a pipeline of small steps over one ``Run``.
 
-Used by the worker's lane and by ``Task.apply()``. It runs user code and builds the outcome; what the outcome means is
-``core.settle``'s business, and doing it is the host's. Order of hooks and signals: Celery's ``trace``.
+Used by the worker's lanes and by ``Task.apply()``. It says what user code is to be called and builds the outcome; what
+the outcome means is ``core.settle``'s business, and doing it is the host's. Order of hooks and signals: Celery's
+``trace``. The pipeline is a generator, so that one text serves hosts that block and hosts that await.
 """
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,20 +34,30 @@ _second: list[Any] = [0, ""]
 """The second that was written last, and its text: formatting it anew costs every task a microsecond."""
 
 
-class Host(Protocol):
-    """What the surroundings do for a task that runs: a lane, or ``apply()``."""
+Call = tuple[Callable[..., Any], Any, Any]
+"""What a pipeline asks for: user code to be called, with positional and keyword arguments. The answer is its value."""
+Pipeline = Generator[Call | Outcome, Any, Outcome]
+"""Asks for calls, and for its outcome to be shown; returns the outcome. What a call raises is thrown into it."""
+
+
+class Surroundings(Protocol):
+    """What every host knows and does at once."""
 
     clock: Clock
     nodename: str
+
+    def started(self, record: Record) -> None:
+        """Store that the task has started; it need not be visible yet."""
+
+
+class Host(Surroundings, Protocol):
+    """The surroundings of a task that runs on a thread of its own: a lane, or ``apply()``."""
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call user code under its time limits, and a coroutine to its end."""
 
     def show(self, outcome: Outcome) -> bool:
         """Make the outcome's record visible to others now. False: the task is no longer ours, run no more of it."""
-
-    def started(self, record: Record) -> None:
-        """Store that the task has started; it need not be visible yet."""
 
 
 class Run:
@@ -66,7 +77,7 @@ class Run:
         "traits",
     )
 
-    def __init__(self, traits: Traits, context: "Context", args: Any, kwargs: Any, host: Host) -> None:
+    def __init__(self, traits: Traits, context: "Context", args: Any, kwargs: Any, host: Surroundings) -> None:
         self.traits = traits
         self.context = context
         # What the context looks up there when asked costs half a microsecond each time.
@@ -83,6 +94,22 @@ class Run:
 
 def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Host) -> Outcome:
     """Run a task to its outcome. Raises nothing that user code can cause."""
+    steps = pipeline(traits, context, args, kwargs, host)
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                answer = host.call(*asked) if type(asked) is tuple else host.show(asked)  # type: ignore[arg-type]
+            except BaseException as error:  # noqa: BLE001  the pipeline decides what it means
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+def pipeline(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Surroundings) -> Pipeline:
+    """The steps of one task. Raises nothing that user code can cause. All steps are taken in one context."""
     run = Run(traits, context, args, kwargs, host)
     token = request.current.set(context)
     try:
@@ -93,8 +120,18 @@ def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Ho
             signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs)
         if traits.track_started and traits.policy_for(context.ignore_result).store_result:
             host.started(_started(run))
-        _call(run)
-        _finish(run)
+        try:
+            if traits.before_start:
+                yield traits.task.before_start, (context.id, args, kwargs), {}
+            run.retval = yield traits.function, args, kwargs
+            _succeeded(run)
+        except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
+            _raised(run, error)
+        if not _watched(traits, run.state):
+            _log_end(run)
+        elif (yield run.outcome):
+            yield from _hooks(run)
+            _log_end(run)
         if signals.task_postrun.receivers:
             task = traits.task
             signals.task_postrun.send(
@@ -110,23 +147,17 @@ def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Ho
     return run.outcome
 
 
-def _call(run: Run) -> None:
-    """The task's own code, and what became of it."""
-    traits = run.traits
-    try:
-        if traits.before_start:
-            run.host.call(traits.task.before_start, (run.context.id, run.args, run.kwargs), {})
-        run.retval = run.host.call(traits.function, run.args, run.kwargs)
-        _succeeded(run)
-    except Retry as error:
+def _raised(run: Run, error: BaseException) -> None:
+    """What an exception of the task's own code means."""
+    if isinstance(error, Retry):
         _retried(run, error)
-    except Ignore as error:
+    elif isinstance(error, Ignore):
         run.state, run.retval = states.IGNORED, error
         run.outcome = Ignored(tuple(run.context.publish))
-    except Reject as error:
+    elif isinstance(error, Reject):
         run.state, run.retval = states.REJECTED, error
         run.outcome = Rejected(bool(error.requeue), text_of(error.reason or ""))
-    except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
+    else:
         _failed(run, error)
 
 
@@ -164,19 +195,12 @@ def _failed(run: Run, error: BaseException) -> None:
     run.outcome = Failure(record, one_line(error), tuple(run.context.publish))
 
 
-def _finish(run: Run) -> None:
-    """Hooks, signals, the log line: after the record is visible, where anybody could look."""
-    traits, state = run.traits, run.state
-    if _watched(traits, state):
-        if not run.host.show(run.outcome):
-            return
-        _hooks(run)
-    if state == states.SUCCESS:
-        if logger.isEnabledFor(logging.INFO):
-            took = run.host.clock.monotonic() - run.since
-            _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _shown(run.retval))
-    else:
+def _log_end(run: Run) -> None:
+    if run.state != states.SUCCESS:
         _log_error(run)
+    elif logger.isEnabledFor(logging.INFO):
+        took = run.host.clock.monotonic() - run.since
+        _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _shown(run.retval))
 
 
 def _shown(value: object) -> str:
@@ -196,15 +220,16 @@ def _watched(traits: Traits, state: str) -> bool:
     return state == states.RETRY and (traits.on_retry or bool(signals.task_retry.receivers))
 
 
-def _hooks(run: Run) -> None:
+def _hooks(run: Run) -> Generator[Call, Any, None]:
+    """Hooks and signals, after the record is visible, where anybody could look."""
     task, context, state, einfo = run.traits.task, run.context, run.state, run.einfo
     if state == states.SUCCESS:
-        _hook(run, "on_success", run.retval, context.id, run.args, run.kwargs)
+        yield from _hook(run, "on_success", run.retval, context.id, run.args, run.kwargs)
         if signals.task_success.receivers:
             runtime = run.host.clock.monotonic() - run.since
             signals.task_success.send(sender=task, result=run.retval, runtime=runtime)
     elif state == states.FAILURE:
-        _hook(run, "on_failure", run.retval, context.id, run.args, run.kwargs, einfo)
+        yield from _hook(run, "on_failure", run.retval, context.id, run.args, run.kwargs, einfo)
         if signals.task_failure.receivers:
             signals.task_failure.send(
                 sender=task,
@@ -216,19 +241,19 @@ def _hooks(run: Run) -> None:
                 einfo=einfo,
             )
     elif state == states.RETRY:
-        _hook(run, "on_retry", run.retval.exc, context.id, run.args, run.kwargs, einfo)
+        yield from _hook(run, "on_retry", run.retval.exc, context.id, run.args, run.kwargs, einfo)
         if signals.task_retry.receivers:
             signals.task_retry.send(sender=task, request=context, reason=run.retval, einfo=einfo)
     if state in _RETURNED:
-        _hook(run, "after_return", state, run.retval, context.id, run.args, run.kwargs, None)
+        yield from _hook(run, "after_return", state, run.retval, context.id, run.args, run.kwargs, None)
 
 
-def _hook(run: Run, name: str, *arguments: Any) -> None:
+def _hook(run: Run, name: str, *arguments: Any) -> Generator[Call, Any, None]:
     """Call a hook of the task. What it raises is logged: the outcome is stored already and stays as it is."""
     if not getattr(run.traits, name):
         return
     try:
-        run.host.call(getattr(run.traits.task, name), arguments, {})
+        yield getattr(run.traits.task, name), arguments, {}
     except BaseException as error:
         told = one_line(error)
         logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=True)
