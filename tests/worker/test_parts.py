@@ -249,16 +249,16 @@ def test_a_coroutine_that_does_not_await_is_interrupted_too() -> None:
 
 def test_read_ahead_holds_twenty_milliseconds_of_work() -> None:
     ahead = ReadAhead(None)
-    assert ahead.room(0, 0.0) == 1, "nothing is known yet"
+    assert ahead.room(0, 1, 0.0) == 1, "nothing is known yet"
     for _ in range(100):
         ahead.ran("quick", 0.00001)
-    assert ahead.allowance() == MOST_HELD
-    assert ahead.room(MOST_HELD, 0.0) == 0
-    assert ahead.room(0, 0.2) == 0, "behind a long task nothing waits"
+    assert ahead.allowance(1) == MOST_HELD
+    assert ahead.room(MOST_HELD, 1, 0.0) == 0
+    assert ahead.room(0, 0, 0.2) == 0, "behind a long task nothing waits"
     for _ in range(100):
         ahead.ran("slow", 0.5)
-    assert ahead.allowance() == 1
-    assert ReadAhead(3).allowance() == 1
+    assert ahead.allowance(1) == 1
+    assert ReadAhead(3).allowance(1) == 1
 
 
 @pytest.fixture
@@ -270,9 +270,10 @@ def test_a_recall_ends_only_when_what_was_taken_runs_or_is_back(intake: Intake, 
     """Between ``take`` and the look at the flag the lane holds a message that the supervisor may have taken back."""
     held = Held(Delivery(Ticket(ME, 1, 1), "q", message()), None, False)
     intake.tickets[held.ticket] = held
-    intake.hand.running = held
+    (place,) = intake.hand.places
+    place.held = held
     assert not intake.only_runs()
-    intake.hand.since = 1.0
+    place.since = 1.0
     assert intake.only_runs()
 
 

@@ -10,15 +10,16 @@ a view, as one aligned word of the machine; the rest of a slot is guarded by its
 import mmap
 import os
 import struct
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 MAGIC = 0x554D_4252
-LAYOUT = 2
+LAYOUT = 3
 _HEADER = struct.Struct("=IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
 _SLOT = struct.Struct("=IIQQQddd200s200s")  # behind the sequence: running, pad, generation, serial, highest, since, …
-_RECALL_AT, _BEAT_AT, _LAST_AT, _UNSTARTED_AT, _STOPPING_AT, _EARLY_AT = 12, 16, 24, 32, 36, 40
-_HEADER_SIZE, _SLOT_SIZE = 128, 512
+_RECALL_AT, _BEAT_AT, _LAST_AT, _UNSTARTED_AT, _STOPPING_AT = 12, 16, 24, 32, 36
+_HEADER_SIZE, _SLOT_SIZE, _EARLY_SIZE = 128, 512, 8
 
 
 class Slot(NamedTuple):
@@ -45,7 +46,7 @@ class Board:
     def __init__(self, path: Path, *, create_width: int | None = None) -> None:
         self.path = path
         if create_width is not None:
-            size = _HEADER_SIZE + create_width * _SLOT_SIZE
+            size = _HEADER_SIZE + create_width * (_SLOT_SIZE + 2 * _EARLY_SIZE)
             path.write_bytes(bytes(size))
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -62,7 +63,8 @@ class Board:
         self._views = (self._words, self._longs, self._times, whole)
         self._sequences = [0] * self.width
         self._highest = 0
-        self._earlier = 0
+        self._early_at = (_HEADER_SIZE + self.width * _SLOT_SIZE) >> 3
+        self._earlier = count()
 
     def close(self) -> None:
         """Unmap; the file stays."""
@@ -86,11 +88,10 @@ class Board:
         self._longs[at >> 3] = sequence
 
     def early(self, serial: int) -> None:
-        """The lane is about to run this one, which may never run again. The last two are kept: of those that started,
-        no more can be unsettled, because the third is marked in one step with what settles the first.
+        """One that may never run again has run, and its slot is about to be freed. The last two for each slot are kept:
+        no more can have ended and be unsettled, because what begins next is marked in one step with what settles them.
         """
-        self._longs[(_EARLY_AT >> 3) + self._earlier] = serial
-        self._earlier ^= 1
+        self._longs[self._early_at + next(self._earlier) % (2 * self.width)] = serial
 
     def end(self, slot: int) -> None:
         """The lane has handed over the outcome. (The sequence stays even: this write is a single word's.)"""
@@ -134,8 +135,8 @@ class Board:
         return bool(self._words[_STOPPING_AT >> 2])
 
     def begun(self) -> frozenset[int]:
-        """The serials of the last two that started and may never run again."""
-        return frozenset(self._longs[(_EARLY_AT >> 3) + i] for i in (0, 1)) - {0}
+        """The serials of the last that ran and may never run again: two for each slot."""
+        return frozenset(self._longs[self._early_at + i] for i in range(2 * self.width)) - {0}
 
     def slots(self) -> list[Slot]:
         """All slots, as they are."""

@@ -61,6 +61,17 @@ class Finished:
         self.answer = answer
 
 
+class Place:
+    """Room for one task that runs. ``since``: monotonic seconds when it started, 0 while nothing runs here."""
+
+    __slots__ = ("held", "index", "since")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.held: Held | None = None
+        self.since = 0.0
+
+
 class Hand:
     """The two queues, and what each side must know of the other."""
 
@@ -71,11 +82,11 @@ class Hand:
         self.finished: deque[Finished] = deque()
         self.lease_end = float("inf")
         """Monotonic seconds until which this process may start what it holds. Set by the I/O thread."""
-        self.running: Held | None = None
-        self.since = 0.0
-        """When the lane started what it runs; 0 while it runs nothing."""
+        self.places = tuple(Place(index) for index in range(board.width))
         self.io_idle = False
         self.wake_io: Callable[[], None] = lambda: None
+        self.wake_lane: Callable[[], None] = self._release
+        """How a lane that rests is woken, from any thread. One that waits in ``take`` need not set it."""
         self._resting = threading.Event()
         self._flushed = 0.0
         self._closed = False
@@ -96,6 +107,23 @@ class Hand:
             return self.unstarted.pop()
         except IndexError:
             return None
+
+    def free(self) -> int:
+        """How many places run nothing."""
+        return sum(not place.since for place in self.places)
+
+    def running(self) -> list[Held]:
+        """What the places run."""
+        return [place.held for place in self.places if place.since and place.held is not None]
+
+    def busy_for(self, now: float) -> float:
+        """Seconds since the last start, if every place runs something; else 0."""
+        latest = 0.0
+        for place in self.places:
+            if not place.since:
+                return 0.0
+            latest = max(latest, place.since)
+        return now - latest
 
     def close(self) -> None:
         """The I/O thread has ended: the lane ends too, and whoever waits for an answer gets ``Gone``."""
@@ -122,10 +150,13 @@ class Hand:
         """Wake the lane if it waits."""
         if self._lane_idle:
             self._lane_idle = False
-            try:
-                self._gate.release()
-            except RuntimeError:
-                pass  # the lane found something meanwhile and did not wait
+            self.wake_lane()
+
+    def _release(self) -> None:
+        try:
+            self._gate.release()
+        except RuntimeError:
+            pass  # the lane found something meanwhile and did not wait
 
     # The lane's side --------------------------------------------------------------------------------------------------
 
@@ -142,6 +173,43 @@ class Hand:
             if not self._closed and (self.board.recalled() or not self.unstarted):
                 self._gate.acquire()
         return None
+
+    def take_beside(self, running: Callable[[], int]) -> Held | None:
+        """``take`` for several places: what must run alone waits until nothing else runs."""
+        while not self._closed:
+            if (held := self.try_take(running())) is not None:
+                return held
+            self.flush()
+            self._lane_idle = True
+            if (held := self.try_take(running())) is not None:
+                self._lane_idle = False
+                return held
+            if not self._closed:
+                self._gate.acquire()
+        return None
+
+    def try_take(self, running: int) -> Held | None:
+        """The next one that may start beside so many others, or None."""
+        if self.board.recalled():
+            return None
+        try:
+            held = self.unstarted.popleft()
+        except IndexError:
+            return None
+        if running and (held.alone or self.runs_alone()):
+            self.unstarted.appendleft(held)
+            return None
+        return held
+
+    def runs_alone(self) -> bool:
+        """Whether something runs beside which nothing may."""
+        return any(place.since and place.held is not None and place.held.alone for place in self.places)
+
+    def rest(self) -> bool:
+        """The lane goes to sleep: from now on ``wake_lane`` is called when there is something new. False: it ends."""
+        self.flush()
+        self._lane_idle = True
+        return not self._closed
 
     def finish(self, finished: Finished) -> None:
         """Hand over something to settle. The I/O thread is woken by a later ``flush``, or within ``FLUSH`` seconds."""

@@ -45,7 +45,7 @@ class Intake:
         self._accept = accepted(app)
         self._traits: dict[str, Traits | None] = {}
         self._staged: deque[Held] = deque()
-        self._beginning: Held | None = None
+        self._beginning: list[Held] = []
         self._rate_prefix = "" if app.conf.worker_rate_limit_scope == "cluster" else f"{node}:"
         self._rates: dict[str, float | None] = {}
 
@@ -63,7 +63,7 @@ class Intake:
     @property
     def unstarted(self) -> int:
         """How many messages wait in this process."""
-        return len(self.hand.unstarted) + len(self._staged) + (self._beginning is not None)
+        return len(self.hand.unstarted) + len(self._staged) + len(self._beginning)
 
     def room(self) -> int:
         """How many to claim now."""
@@ -72,20 +72,17 @@ class Intake:
         held = self._last()
         if held is not None and held.alone:
             return 0
-        since = self.hand.since
-        busy = self._clock.monotonic() - since if since else 0.0
-        running = self.hand.running
-        if running is not None and (running.alone or self._may_starve(running)):
-            return 0
-        return self.ahead.room(self.unstarted, busy)
+        for held in self.hand.running():
+            if held.alone or self._may_starve(held):
+                return 0
+        return self.ahead.room(self.unstarted, self.hand.free(), self.hand.busy_for(self._clock.monotonic()))
 
     def _may_starve(self, held: Held) -> bool:
         return held.traits is not None and self.ahead.may_starve(held.traits.name)
 
     def busy(self) -> bool:
-        """Whether the lane has run one task for so long that what waits behind it must go back."""
-        since = self.hand.since
-        return bool(since) and self._clock.monotonic() - since > BUSY and self.unstarted > 0
+        """Whether every place has run one task for so long that what waits behind them must go back."""
+        return self.unstarted > 0 and self.hand.busy_for(self._clock.monotonic()) > BUSY
 
     async def sort(self, deliveries: list[Delivery]) -> None:
         """Sort what a claim brought."""
@@ -122,16 +119,20 @@ class Intake:
 
     def begun(self, held: Held, settled: bool) -> None:
         """The broker has answered ``Begin``: the message may run now, once; or it is no longer ours."""
-        self._beginning = None
+        self._beginning.remove(held)
         if settled and not self.closed:
             self.hand.put([held])
         elif settled:
             self._back(held)
 
     def stage(self) -> None:
-        """Mark the next acknowledge-early message as begun: at most one of them is ahead of the lane."""
-        if self._staged and self._beginning is None and not self.hand.unstarted:
-            self._beginning = held = self._staged.popleft()
+        """Mark the next acknowledge-early messages as begun: one ahead of the lane, or one for each free place."""
+        if not self._staged:
+            return
+        most = max(1, self.hand.free())
+        while self._staged and len(self._beginning) + len(self.hand.unstarted) < most:
+            held = self._staged.popleft()
+            self._beginning.append(held)
             self.out.append(Finished(held, Settlement(held.ticket, Begin()), last=False))
 
     def hand_back(self) -> int:
@@ -147,8 +148,8 @@ class Intake:
 
     def only_runs(self) -> bool:
         """Whether nothing is held but what the board shows as running."""
-        running = self.hand.running if self.hand.since else None
-        return all(held is running for held in self.tickets.values())
+        running = self.hand.running()
+        return all(held in running for held in self.tickets.values())
 
     def keep_only(self, kept: frozenset[Ticket]) -> None:
         """Forget the tickets that are no longer ours, and what of them has not started."""
@@ -218,7 +219,8 @@ class Intake:
         try:
             return self.hand.unstarted[-1]
         except IndexError:
-            return self._staged[-1] if self._staged else self._beginning
+            staged = self._staged or self._beginning
+            return staged[-1] if staged else None
 
     def _back(self, held: Held) -> None:
         self._settle(held, Release(front=True))

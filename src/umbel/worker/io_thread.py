@@ -164,7 +164,7 @@ class IoThread:
         idle = min(1.0, self.plan.lease / 4)
         while True:
             self._board.beat(self._clock.monotonic())
-            await self._clock.sleep(TICK if self.hand.since else idle)
+            await self._clock.sleep(TICK if self.hand.running() else idle)
 
     async def _leave(self) -> None:
         try:
@@ -314,7 +314,7 @@ class IoThread:
             self._show()
             holding = list(self._intake.tickets)
             try:
-                kept = await self._consumer.open(lease=self.plan.lease, width=1, holding=holding)
+                kept = await self._consumer.open(lease=self.plan.lease, width=self.plan.width, holding=holding)
             except OperationalError as error:
                 if self._stopping and not self._intake.tickets:
                     return
@@ -343,7 +343,7 @@ class IoThread:
     async def _sleep(self, room: int) -> None:
         now = self._clock.monotonic()
         timeout = (max(0.0, self._renew_at - now) if self._clocked else self.plan.lease / 3) + 0.001
-        if self.hand.since:
+        if self.hand.running():
             timeout = min(timeout, TICK)
         if self._orphaned_until is not None:
             self._leave_if_orphaned()
@@ -376,8 +376,8 @@ class IoThread:
             await self._connect()
 
     def _blame(self, late: float) -> None:
-        running = self.hand.running
-        if late > STARVED and running is not None and running.traits is not None:
+        running = self.hand.places[0].held
+        if late > STARVED and self.plan.width == 1 and running is not None and running.traits is not None:
             self._ahead.starved(running.traits.name)
 
     def _show(self) -> None:

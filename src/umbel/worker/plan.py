@@ -22,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     nodename: str
     pool: str
     processes: int
+    width: int = 1
     queues: tuple[str, ...]
     lease: float
     shutdown_timeout: float | None

@@ -24,10 +24,10 @@ from umbel.core.delivery import ConsumerId
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
-from umbel.worker.lane import Lane
 from umbel.worker.log import name_process
 from umbel.worker.outlet import LaneOutlet
 from umbel.worker.plan import Plan
+from umbel.worker.prefork import MainLane
 from umbel.worker.readahead import ReadAhead
 
 logger = logging.getLogger("umbel.worker")
@@ -50,10 +50,10 @@ class Process:
     """The two threads, for a child of the supervisor and for ``solo``."""
 
     def __init__(self, app: Umbel, plan: Plan, consumer: ConsumerId, board: Board) -> None:
-        ahead = ReadAhead(plan.cap)
+        ahead = ReadAhead(plan.cap, plan.width)
         self.hand = Hand(app.clock, board)
         self.io = IoThread(app, plan, self.hand, ahead, consumer)
-        self.lane = Lane(app, plan, self.hand, ahead)
+        self.lane = MainLane(app, plan, self.hand, ahead)
         self.lane.revoked = lambda id: id in self.io.revoked
         self._app = app
         self._mask = threading.local()

@@ -18,10 +18,14 @@ _WEIGHT = 0.2
 
 
 class ReadAhead:
-    """Moving averages of run times, per task name and over all. ``cap``: the explicit prefetch limit, None is none."""
+    """Moving averages of run times, per task name and over all.
 
-    def __init__(self, cap: int | None) -> None:
+    ``cap``: the explicit prefetch limit, None is none. ``width``: how many tasks run at once.
+    """
+
+    def __init__(self, cap: int | None, width: int = 1) -> None:
         self.cap = cap
+        self.width = width
         self._by_name: dict[str, float] = {}
         self._overall: float | None = None
         self._starves: set[str] = set()
@@ -42,23 +46,27 @@ class ReadAhead:
         return name in self._starves
 
     def may_starve(self, name: str) -> bool:
-        """Whether tasks of this name have starved the I/O thread, or are not known and might."""
-        return name not in self._by_name or name in self._starves
+        """Whether tasks of this name have starved the I/O thread, or are not known and might.
+
+        A lane of several places knows neither: it cannot tell which task is to blame.
+        """
+        return self.width == 1 and (name not in self._by_name or name in self._starves)
 
     def is_quick(self, name: str) -> bool:
         """Whether a task of this name is expected to be over at once. Unknown names are not."""
         known = self._by_name.get(name)
         return known is not None and known < QUICK
 
-    def allowance(self) -> int:
-        """How many unstarted messages to hold now."""
+    def allowance(self, free: int) -> int:
+        """How many unstarted messages to hold now: one for each free place, and what is over soon."""
         average = self._overall
-        most = 1 if average is None else max(1, min(MOST_HELD, int(AHEAD / max(average, 1e-6))))
-        return most if self.cap is None else min(most, self.cap)
+        soon = 0 if average is None else min(MOST_HELD, int(AHEAD * self.width / max(average, 1e-6)))
+        most = max(1 if self.width == 1 else free, soon)
+        return most if self.cap is None else min(most, self.cap * self.width)
 
-    def room(self, unstarted: int, busy_for: float) -> int:
-        """How many to claim. None while the lane has been busy for long, and rather many at once than one by one."""
-        allowance = self.allowance()
-        if busy_for > BUSY or unstarted > allowance // 2:
+    def room(self, unstarted: int, free: int, busy_for: float) -> int:
+        """How many to claim. None while every place has been busy for long, and rather many at once than one by one."""
+        allowance = self.allowance(free)
+        if busy_for > BUSY or unstarted > max(allowance // 2, min(free, allowance) - 1):
             return 0
         return min(allowance - unstarted, MOST)

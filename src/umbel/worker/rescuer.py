@@ -157,7 +157,8 @@ class Rescuer:
             if not ran and one.serial not in death.begun:
                 return self._lost(one, str(death), started=False)
         outcome = self._lost(one, str(death), started=ran, pid=death.pid, number=death.signal, code=death.exitcode)
-        outcome.stopping = death.stopping or one.stopping
+        # Beside a task that was ended for its limit, another one is innocent.
+        outcome.stopping = death.stopping or one.stopping or (killing is not None and killing.slot is not None)
         # A mark alone says only that the lane could have started it: the board knows better. It also knows of one that
         # ended and was not settled any more.
         outcome.begun = one.begun and (ran or one.serial in death.begun)

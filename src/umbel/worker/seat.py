@@ -39,7 +39,7 @@ class Seat:
     def prepare(self) -> Birth:
         """A new incarnation: nothing of the last one is used again."""
         self.consumer = ConsumerId(secrets.token_hex(16))
-        self.board = Board(self._folder / f"{self.consumer}.board", create_width=1)
+        self.board = Board(self._folder / f"{self.consumer}.board", create_width=self._plan.width)
         self.killing, self.ready, self.recalling = None, False, False
         return Birth(self.consumer, str(self.board.path), self.name, self._plan)
 

@@ -218,7 +218,7 @@ class Supervisor:
 
     async def _enroll(self, consumer: ConsumerId) -> None:
         if isinstance(self._keeper, RenewFor):
-            await self._keeper.enroll(consumer, lease=self.plan.lease, width=1)
+            await self._keeper.enroll(consumer, lease=self.plan.lease, width=self.plan.width)
 
     async def _close(self) -> None:
         try:

@@ -101,13 +101,14 @@ class Watch:
         await self._clock.sleep(SETTLE_DOWN)
         if not seat.is_alive() or seat.consumer != consumer:
             return  # its death settles all of it
-        slot = seat.board.slot(0)
-        if slot.torn:
+        slots = seat.board.slots()
+        if any(slot.torn for slot in slots):
             seat.recalling = False
             return
+        highest = max(slot.highest for slot in slots)
         try:
             # What started before and has ended is not settled yet, and must not run again: only what is above goes.
-            count = await self._keeper.recall(consumer, above=slot.highest, last=last, keep=seat.running_tickets())
+            count = await self._keeper.recall(consumer, above=highest, last=last, keep=seat.running_tickets())
         except OperationalError as error:
             logger.warning("%s", error)
             seat.recalling = False

@@ -1,0 +1,112 @@
+"""The lane of ``prefork`` and ``solo``: the main thread, one task at a time. Runs user code, never does I/O."""
+
+import threading
+from collections.abc import Callable
+from inspect import iscoroutine
+from typing import Any
+
+from umbel.app.application import Umbel
+from umbel.app.traits import Traits
+from umbel.core.delivery import GONE, Verdict
+from umbel.core.message import Message
+from umbel.core.record import Record
+from umbel.worker.hand import Hand, Held
+from umbel.worker.lane import Answer, Lane
+from umbel.worker.limits import SoftLimit
+from umbel.worker.plan import Plan
+from umbel.worker.readahead import ReadAhead
+from umbel.worker.runner import Runner
+
+
+class MainLane(Lane):
+    """Runs what the hand holds, one after the other, on the thread that calls ``run``."""
+
+    def __init__(self, app: Umbel, plan: Plan, hand: Hand, ahead: ReadAhead) -> None:
+        super().__init__(app, plan, hand, ahead)
+        self._limit = SoftLimit()
+        self._runner = MainRunner(self, self._limit)
+
+    def run(self) -> None:
+        """Run until the hand is closed and empty."""
+        hand, monotonic, one = self.hand, self.clock.monotonic, self._runner.one
+        try:
+            while (held := hand.take()) is not None:
+                if monotonic() < hand.lease_end:
+                    one(held)
+                else:
+                    self.back(held)
+        finally:
+            self._limit.close()
+
+    def waiter(self) -> tuple[Answer, Callable[[], Verdict]]:
+        """As ``thread_waiter``."""
+        return thread_waiter()
+
+
+def thread_waiter() -> tuple[Answer, Callable[[], Verdict]]:
+    """An answer that a thread waits for."""
+    answered = threading.Event()
+    verdicts: list[Verdict] = [GONE]
+
+    def answer(verdict: Verdict) -> None:
+        verdicts[0] = verdict
+        answered.set()
+
+    def wait() -> Verdict:
+        answered.wait()
+        return verdicts[0]
+
+    return answer, wait
+
+
+class MainRunner(Runner):
+    """The one place of the main thread; it serves one message after the other."""
+
+    def __init__(self, lane: MainLane, limit: SoftLimit) -> None:
+        super().__init__(lane, lane.hand.places[0])
+        self._limit = limit
+        self._careful = False
+
+    def one(self, held: Held) -> None:
+        """From the hand to the settlement."""
+        lane, hand = self.lane, self.lane.hand
+        self.held, self.policy = held, lane.policy(held)
+        refusal = lane.refusal(held)
+        if refusal is not None:
+            self.settle(refusal)
+            hand.flush()
+            return
+        traits: Traits = held.traits  # type: ignore[assignment]
+        message: Message = held.delivery.message  # type: ignore[assignment]
+        name, ahead = traits.name, lane.ahead
+        self._careful = ahead.may_starve(name)
+        if self._careful:
+            self.place.held = held  # should it starve the I/O thread, this one is to blame
+            hand.flush_and_wait()
+        started = self.clock.monotonic()
+        if held.alone or not traits.acks_late or not ahead.is_quick(name):
+            hand.flush()
+        else:
+            hand.flush_if_late(started)
+        if self.start(traits, message, started):
+            self.run(traits, message)
+            ahead.ran(name, self.clock.monotonic() - started)
+            # What raises up to here ends the process, and the board then still says what it ran: it counts as a loss.
+            self.end()
+
+    def limited(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Under the alarm, if there is a soft limit."""
+        if self.soft:
+            return self._limit.call(self._plain, (function, args, kwargs), {}, self.soft)
+        value = function(*args, **kwargs)
+        return self._limit.run(value) if iscoroutine(value) else value
+
+    def _plain(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return self._limit.run(value) if iscoroutine(value) else value
+
+    def started(self, record: Record) -> None:
+        """Store that the task has started, before what may keep the I/O thread from it."""
+        super().started(record)
+        if self._careful:
+            self.lane.hand.flush_and_wait()
