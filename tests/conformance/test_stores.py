@@ -3,7 +3,7 @@ from pathlib import Path
 from tests.conformance.sites import MemorySite, SqliteSite
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
-from umbel.testing.result_conformance import StoreSuite, StoreWaitSuite
+from umbel.testing.result_conformance import JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class TestSqlite(StoreSuite):
@@ -24,3 +24,13 @@ class TestMemory(StoreSuite):
 class TestMemoryWakes(StoreWaitSuite):
     def make_site(self, folder: Path) -> MemorySite:
         return MemorySite(SYSTEM)
+
+
+class TestSqliteJoins(JoinSuite):
+    def make_site(self, folder: Path) -> SqliteSite:
+        return SqliteSite(folder, FakeClock())
+
+
+class TestMemoryJoins(JoinSuite):
+    def make_site(self, folder: Path) -> MemorySite:
+        return MemorySite(FakeClock())

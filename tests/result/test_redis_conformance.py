@@ -11,7 +11,7 @@ from tests.servers import GivenServer, RedisServer
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.conformance.site import asynchronous
 from umbel.testing.conformance.storing import EXPIRES, record
-from umbel.testing.result_conformance import StoreSuite, StoreWaitSuite
+from umbel.testing.result_conformance import JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class _OnRedis:
@@ -55,5 +55,15 @@ class TestRedisWakes(_OnRedis, StoreWaitSuite):
 class TestRedisWithPrefix(_OnRedis, StoreSuite):
     test_pruning_deletes_what_has_expired_and_no_more_than_asked = None  # type: ignore[assignment]
 
+    def make_site(self, folder: Path) -> Any:
+        return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")
+
+
+class TestRedisJoins(_OnRedis, JoinSuite):
+    def make_site(self, folder: Path) -> Any:
+        return RedisSite(self.url, ServerTime(self.client))
+
+
+class TestRedisJoinsWithPrefix(_OnRedis, JoinSuite):
     def make_site(self, folder: Path) -> Any:
         return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")

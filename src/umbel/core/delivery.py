@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, NewType
 
 import msgspec
 
+from umbel.core.joining import Joined
 from umbel.core.message import Message
 
 ConsumerId = NewType("ConsumerId", str)
@@ -140,7 +141,8 @@ class Settlement(msgspec.Struct):
     """What a consumer asks a broker to do for one ticket, all or nothing.
 
     ``ops`` are operations that the result store compiled; the broker runs them in its own atomic step. Only a broker
-    that shares its server with the store gets any.
+    that shares its server with the store gets any. If one of them completes a join, the ticket is kept, whatever
+    ``disposition`` says.
     """
 
     ticket: Ticket
@@ -153,9 +155,9 @@ class Settlement(msgspec.Struct):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Done. ``joined`` holds the parts of a join that this settlement completed, else None."""
+    """Done. ``joined`` is the join that this settlement completed: then its ticket is kept, and the body is due."""
 
-    joined: tuple[bytes, ...] | None = None
+    joined: Joined | None = None
 
 
 class Gone(msgspec.Struct, frozen=True):

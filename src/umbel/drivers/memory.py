@@ -19,6 +19,12 @@ class Write(NamedTuple):
     perform: Callable[[], Callable[[], None]]
 
 
+class Ask(NamedTuple):
+    """A ``Write`` that answers: ``perform`` returns how to undo it, and the answer or None."""
+
+    perform: Callable[[], tuple[Callable[[], None], Any]]
+
+
 class Space:
     """One lock, whatever is kept under it, and news of changes for those who wait in any thread or event loop."""
 

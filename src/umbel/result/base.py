@@ -4,8 +4,9 @@ The suite that holds every adapter is ``umbel.testing.result_conformance``.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from umbel.core.joining import Abandoned, Joined, Step
 from umbel.core.record import Record
 
 
@@ -58,3 +59,34 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Free the connection. Safe to repeat."""
+
+
+class Joins(Protocol):
+    """The joins of a store (``core.joining``): what it keeps of chords until their bodies are published.
+
+    Everything may be repeated. Joins expire like records, from the last thing that happened to them.
+    """
+
+    def compile(self, step: Step) -> Any:
+        """The step as an operation for the broker, as ``Store.compile``; it may complete a join."""
+
+    async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """Take the steps in order; each answers the join that it completed. Raises ``BackendStoreError``.
+
+        A join is completed for one part at a time: for another than before only when ``CLAIM`` seconds have passed.
+        """
+
+    def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """``take``, blocking."""
+
+    async def abandoned(self, limit: int = 64) -> list[Abandoned]:
+        """Claim up to ``limit`` joins that are complete, and that nobody saw to for ``CLAIM`` seconds."""
+
+
+@runtime_checkable
+class CanJoin(Protocol):
+    """A store that can join. Others need a task that looks (``celery.chord_unlock``)."""
+
+    @property
+    def joins(self) -> Joins:
+        """The joins."""

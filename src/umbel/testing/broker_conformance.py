@@ -15,6 +15,7 @@ failure that it prevents.
 
 from umbel.testing.conformance.adopting import AdoptSuite, ClockLeaseSuite
 from umbel.testing.conformance.claiming import DelaySuite, TicketSuite
+from umbel.testing.conformance.joining import JoinSettleSuite
 from umbel.testing.conformance.keeping import DeadSuite, SharedSuite
 from umbel.testing.conformance.publishing import OrderSuite, PublishSuite
 from umbel.testing.conformance.settling import SettleSuite
@@ -22,7 +23,17 @@ from umbel.testing.conformance.site import LEASE, QUEUE, Site, Suite, asynchrono
 from umbel.testing.conformance.waiting import WaitSuite
 
 
-class BrokerSuite(PublishSuite, OrderSuite, DelaySuite, TicketSuite, SettleSuite, AdoptSuite, DeadSuite, SharedSuite):
+class BrokerSuite(
+    PublishSuite,
+    OrderSuite,
+    DelaySuite,
+    TicketSuite,
+    SettleSuite,
+    JoinSettleSuite,
+    AdoptSuite,
+    DeadSuite,
+    SharedSuite,
+):
     """All that holds for every broker, and that a fake clock can drive."""
 
 
@@ -34,6 +45,7 @@ __all__ = [
     "ClockLeaseSuite",
     "DeadSuite",
     "DelaySuite",
+    "JoinSettleSuite",
     "OrderSuite",
     "PublishSuite",
     "SettleSuite",

@@ -20,13 +20,15 @@ from umbel.core.delivery import (
     Park,
     Refused,
     Release,
+    Settled,
     Settlement,
     Ticket,
     Turn,
     Verdict,
     Want,
 )
-from umbel.drivers.memory import Space, Write
+from umbel.core.joining import Joined
+from umbel.drivers.memory import Ask, Space, Write
 from umbel.runtime.clock import Clock
 from umbel.wire import envelope
 
@@ -174,10 +176,12 @@ class MemoryConsumer:
             return GONE
         try:
             entries = [entry_of(outgoing) for outgoing in settlement.publish]
-            _perform(settlement.ops)
+            joined = _perform(settlement.ops)
         except Exception as exc:  # noqa: BLE001  whatever it is, it is this settlement's alone
             return Refused(exc)
         self._state.publish(entries)
+        if joined is not None:
+            return Settled(joined)
         if not isinstance(settlement.disposition, Keep | Begin):
             del member.claims[ticket[1:]]
         self._dispose(entry, settlement.disposition, now)
@@ -210,13 +214,20 @@ def _count(entry: Entry, loss: Loss | None) -> None:
         entry.history = (*entry.history, loss)
 
 
-def _perform(ops: Sequence[Write]) -> None:
-    """Do all or, if one fails, none."""
+def _perform(ops: Sequence[Write | Ask]) -> Joined | None:
+    """Do all or, if one fails, none. Returns the join that was completed."""
     undo = []
+    joined: Joined | None = None
     try:
         for op in ops:
-            undo.append(op.perform())
+            if isinstance(op, Ask):
+                back, answer = op.perform()
+                joined = answer or joined
+            else:
+                back = op.perform()
+            undo.append(back)
     except BaseException:
         for back in reversed(undo):
             back()
         raise
+    return joined

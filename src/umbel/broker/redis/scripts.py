@@ -4,6 +4,8 @@ import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
+from umbel.drivers.redis import JOINING
+
 _SHEBANG = "#!lua flags=allow-oom\n"
 """Draining has to work on a full server too."""
 _FIRST_WRITE = "redis.call('DEL', KEYS[1] .. 'none')\n"
@@ -34,7 +36,7 @@ def _load(*, flags: bool) -> dict[str, Script]:
         if name == file.name or name == "common":
             continue
         first = _FIRSTS[flags, name in _STRICT]
-        text = first + common + file.read_text()
+        text = first + common + (JOINING if name == "settle" else "") + file.read_text()
         found[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return found
 

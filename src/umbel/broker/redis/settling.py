@@ -23,10 +23,12 @@ from umbel.core.delivery import (
     Park,
     Refused,
     Release,
+    Settled,
     Settlement,
     Verdict,
 )
 from umbel.core.errors import PayloadTooLarge, UmbelError
+from umbel.core.joining import Joined
 from umbel.drivers.redis import BadOperation
 from umbel.wire import kombu
 
@@ -149,6 +151,9 @@ class Settler:
                     self._done(one)
             elif answer == 0:
                 into[place] = GONE
+            elif type(answer) is list:
+                group, parts, shape = answer
+                into[place] = Settled(Joined(group.decode(), tuple(parts), shape or None))
             else:
                 error = explain(answer.decode(errors="replace"))
                 if not isinstance(error, BadOperation):

@@ -20,11 +20,13 @@ from umbel.core.delivery import (
     Park,
     Refused,
     Release,
+    Settled,
     Settlement,
     Verdict,
 )
 from umbel.core.errors import UmbelError
-from umbel.drivers.sqlite import Database, Write, insert, write
+from umbel.core.joining import Joined
+from umbel.drivers.sqlite import Ask, Database, Write, ask, insert, write
 
 _decode = msgspec.json.Decoder(list[int]).decode
 _encode = msgspec.json.Encoder().encode
@@ -36,10 +38,15 @@ Held = dict[int, tuple[int, int]]
 class Prepared:
     """A settlement whose messages are encoded already; ``error`` if they could not be."""
 
-    __slots__ = ("error", "rows", "settlement")
+    __slots__ = ("asks", "error", "rows", "settlement", "writes")
 
     def __init__(self, settlement: Settlement) -> None:
         self.settlement = settlement
+        self.writes: Sequence[Any] = settlement.ops
+        self.asks: Sequence[Ask] = ()
+        if len(self.writes) > 0 and any(type(op) is Ask for op in self.writes):
+            self.asks = [op for op in settlement.ops if type(op) is Ask]
+            self.writes = [op for op in settlement.ops if type(op) is not Ask]
         self.rows: Sequence[Row] = ()
         self.error: Exception | None = None
         if settlement.publish:
@@ -54,6 +61,7 @@ def settle(
 ) -> list[Verdict]:
     """Settle all, with one verdict each. Raises if the database refuses any of it; then nothing counts."""
     held = _held(link, number, batch)
+    joined = _joined(link, id, batch, held)
     todo = _Todo(now)
     verdicts: list[Verdict] = []
     for prepared in batch:
@@ -63,12 +71,31 @@ def settle(
             verdicts.append(GONE)
         elif prepared.error is not None:
             verdicts.append(Refused(prepared.error))
+        elif prepared in joined:
+            todo.keep(prepared)
+            verdicts.append(Settled(joined[prepared]))
         else:
             if todo.add(prepared, serial, found[1]):
                 del held[serial]
             verdicts.append(SETTLED)
     todo.perform(link, number)
     return verdicts
+
+
+def _joined(link: sqlite3.Connection, id: ConsumerId, batch: Sequence[Prepared], held: Held) -> dict[Prepared, Joined]:
+    """Take the steps of joins that are among the operations, and say which settlements completed one."""
+    asked: list[tuple[Prepared, Ask]] = []
+    for prepared in batch:
+        if not prepared.asks:
+            continue
+        consumer, generation, serial = prepared.settlement.ticket
+        found = held.get(serial)
+        if found is not None and found[0] == generation and consumer == id and prepared.error is None:
+            asked += [(prepared, op) for op in prepared.asks]
+    if not asked:
+        return {}
+    answers = ask(link, [op for _, op in asked])
+    return {prepared: answer for (prepared, _), answer in zip(asked, answers, strict=True) if answer is not None}
 
 
 def settle_one_by_one(
@@ -150,11 +177,16 @@ class _Todo:
         self.times: list[tuple[int, float | None, float | None]] = []
         self.buried: list[tuple[Any, ...]] = []
 
+    def keep(self, prepared: Prepared) -> None:
+        """Note it, all but what becomes of the message."""
+        self.writes += prepared.writes
+        self.rows += prepared.rows
+
     def add(self, prepared: Prepared, serial: int, seq: int) -> bool:
         """Note it, and say whether it ends the claim."""
         settlement = prepared.settlement
         disposition = settlement.disposition
-        self.writes += settlement.ops
+        self.writes += prepared.writes
         if prepared.rows:
             self.rows += prepared.rows
         if type(disposition) is Ack:

@@ -1,5 +1,7 @@
 """Redis: where the server is, connections that pipeline, and its errors in plain words. Knows nobody's keys."""
 
+from importlib.resources import files
+
 from umbel.drivers.redis.aio import Connection, connect
 from umbel.drivers.redis.blocking import Pool, SyncConnection, is_push
 from umbel.drivers.redis.blocking import connect as sync_connect
@@ -15,7 +17,11 @@ from umbel.drivers.redis.trouble import (
     unreachable,
 )
 
+JOINING = (files(__name__) / "joining.lua").read_text("utf-8")
+"""What a store's and a broker's scripts share: it defines ``joining()``, which returns ``join`` and ``check``."""
+
 __all__ = [
+    "JOINING",
     "TRACKS_SCRIPTS",
     "BadOperation",
     "Command",

@@ -5,7 +5,7 @@ up to the switch interval, for each row: so a batch is one statement with many r
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -25,6 +25,13 @@ class Write(NamedTuple):
 
     into: Insert
     row: tuple[Any, ...]
+
+
+class Ask(NamedTuple):
+    """One of several values for a function that answers each, in the transaction of a broker on the same file."""
+
+    together: Callable[[sqlite3.Connection, Sequence[Any]], list[Any]]
+    value: Any
 
 
 _LARGEST_STEP = 128
@@ -54,6 +61,19 @@ def write(connection: sqlite3.Connection, writes: Iterable[Write]) -> None:
         rows.append(row)
     for into, rows in by_place.items():
         insert(connection, into, rows)
+
+
+def ask(connection: sqlite3.Connection, asked: Sequence[Ask]) -> list[Any]:
+    """The answers, in order. Values for the same function are put to it at once."""
+    answers: list[Any] = [None] * len(asked)
+    by_function: dict[Callable[..., list[Any]], list[int]] = {}
+    for place, one in enumerate(asked):
+        by_function.setdefault(one.together, []).append(place)
+    for together, places in by_function.items():
+        found = together(connection, [asked[place].value for place in places])
+        for place, answer in zip(places, found, strict=True):
+            answers[place] = answer
+    return answers
 
 
 def _inserting(into: Insert, count: int) -> str:

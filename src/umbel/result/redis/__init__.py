@@ -12,6 +12,7 @@ from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
 from umbel.drivers.redis import Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
+from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
 from umbel.result.redis.patience import pauses
 from umbel.result.redis.shared_line import SharedLine
@@ -33,7 +34,9 @@ Op = tuple[str, int, str, int, bytes]
 
 
 class RedisStore:
-    """See ``result.base.Store``. Options: ``global_keyprefix``, ``retry_policy``, and the driver's."""
+    """See ``result.base.Store``. Options: ``global_keyprefix``, ``retry_policy``, ``result_chord_ordered``, and the
+    driver's.
+    """
 
     def __init__(
         self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
@@ -42,13 +45,17 @@ class RedisStore:
         self.url = url
         self.expires = expires
         self.clock = clock
-        self.prefix = _separated(str(chosen.get("global_keyprefix") or "")) + _KEY
+        prefix = _separated(str(chosen.get("global_keyprefix") or ""))
+        self.prefix = prefix + _KEY
         self.shown = Shown()
         self._ttl = 0 if expires is None else max(1, int(expires))
         policy = chosen.get("retry_policy")
         timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
+        ordered = bool(chosen.get("result_chord_ordered", True))
+        self.joins = RedisJoins(self.place, prefix, self._ttl, clock, ordered=ordered)
         self._sync = RedisSyncStore(self, timeout, policy)
+        self.joins.call, self.joins.call_sync = self._call, self._sync.call
 
     @property
     def sync(self) -> "RedisSyncStore":
@@ -96,6 +103,9 @@ class RedisStore:
     async def close(self) -> None:
         """Close the connection of this event loop."""
         await self._lines.close()
+
+    async def _call(self, sent: Sequence[Command]) -> list[Any]:
+        return await (await self._lines.get()).call(sent, patient=False)
 
     # Between ids and commands -----------------------------------------------------------------------------------------
 
@@ -154,9 +164,9 @@ class RedisSyncStore:
         """As the port says."""
         sent = self._store.writes(records)
         with storing(records):
-            replies = self._call(sent)
+            replies = self.call(sent)
             if unknown := without_script(sent, replies):
-                replies += self._call(unknown)
+                replies += self.call(unknown)
             refuse_errors(replies, self._store.place)
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
@@ -164,7 +174,7 @@ class RedisSyncStore:
         if not ids:
             return {}
         with reading(ids):
-            return self._store.found(ids, self._call(self._store.reads(ids)))
+            return self._store.found(ids, self.call(self._store.reads(ids)))
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
@@ -174,14 +184,15 @@ class RedisSyncStore:
         """As the port says."""
         if ids:
             with storing(()):
-                refuse_errors(self._call([("DEL", *self._store.names(ids))]), self._store.place)
+                refuse_errors(self.call([("DEL", *self._store.names(ids))]), self._store.place)
 
     def close(self) -> None:
         """Close idle connections."""
         self._pool.close()
         self._line.close()
 
-    def _call(self, sent: Sequence[Command]) -> list[Any]:
+    def call(self, sent: Sequence[Command]) -> list[Any]:
+        """The replies to commands, after some attempts. Raises ``OperationalError``."""
         for pause in pauses(self._policy):
             try:
                 return self._try(sent)

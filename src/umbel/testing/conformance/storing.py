@@ -35,7 +35,9 @@ def record(task_id: str, status: str = SUCCESS, result: object = 4) -> Record:
     )
 
 
-class _Stored(Suite):
+class Stored(Suite):
+    """What suites of stores share."""
+
     @property
     def store(self) -> Store:
         """One store per test, made when first asked for."""
@@ -47,7 +49,7 @@ class _Stored(Suite):
         return (await self.store.read([task_id])).get(task_id)
 
 
-class StoreSuite(_Stored):
+class StoreSuite(Stored):
     """All that a fake clock can drive."""
 
     @asynchronous
@@ -154,7 +156,7 @@ class StoreSuite(_Stored):
         assert len(self.store.sync.read([f"n{n}" for n in range(100)])) == 100
 
 
-class StoreWaitSuite(_Stored):
+class StoreWaitSuite(Stored):
     """Waiting. On the machine's clock: each test waits for the event itself, at most ``PATIENCE``."""
 
     PATIENCE = 20.0

@@ -1,7 +1,8 @@
 -- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
 -- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
 -- (list due name element). The two most frequent are shorter: done (kind, field), stored (kind, field, one op).
--- It answers 1 (done), 0 (gone) or the text of an error for each; nothing at all to one whose lease has lapsed.
+-- The ttl 'join' is that of a step of a join. It answers 1 (done), 0 (gone), a join that is complete (done, and the
+-- message stays claimed) or the text of an error for each; nothing at all to one whose lease has lapsed.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
 local claims, begun_key = P .. 'claims:' .. id, P .. 'begun:' .. id
 if not live(id) then return false end
@@ -76,17 +77,30 @@ function dispose.bury(one, list, raw)
   call('DEL', side)
 end
 
+local join, check_join
+
+local function check_op(i)
+  if ARGV[i + 2] == 'join' then
+    if not join then join, check_join = joining() end
+    on_db(ARGV[i], check_join, ARGV[i + 1])
+    return false
+  end
+  if not (tonumber(ARGV[i + 2]) >= 0) then error('ERR a time to live must not be negative', 0) end
+  return on_db(ARGV[i], is_success, ARGV[i + 1])
+end
+
 local function check(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
-    if not (tonumber(ARGV[i + 2]) >= 0) then error('ERR a time to live must not be negative', 0) end
-    one.skip[i] = on_db(ARGV[i], is_success, ARGV[i + 1])
+    one.skip[i] = check_op(i)
   end
   for i = one.pubs_at, one.next - 4, 4 do call('LLEN', ARGV[i]) end
 end
 
 local function write(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
-    if not one.skip[i] then
+    if ARGV[i + 2] == 'join' then
+      one.joined = on_db(ARGV[i], join, ARGV[i + 1], ARGV[i + 3]) or one.joined
+    elseif not one.skip[i] then
       local key, payload = ARGV[i + 1], ARGV[i + 3]
       on_db(ARGV[i], store, key, ARGV[i + 2], payload)
       call('PUBLISH', key, payload)
@@ -116,6 +130,7 @@ local function perform(one)
   if one.pubs_at > one.ops_at or one.next > one.pubs_at then
     check(one)
     write(one)
+    if one.joined then return one.joined end
   end
   if act then act(one, list, raw) end
   if kind == 'begin' then

@@ -8,6 +8,7 @@ from umbel.core.record import Record
 from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Space, Write, space
 from umbel.drivers.options import Options
+from umbel.result.memory.joins import MemoryJoins
 from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
@@ -28,6 +29,7 @@ class MemoryStore:
         self.space: Space = space(url)
         self.clock = clock
         self._kept: dict[str, _Kept] = self.space.part("store", dict)
+        self.joins = MemoryJoins(self.space, clock, expires)
         self._shown = Shown()
         self._sync = MemorySyncStore(self)
 
@@ -91,7 +93,7 @@ class MemoryStore:
             past = [task_id for task_id, (_, ends, _) in self._kept.items() if ends is not None and ends <= now]
             for task_id in past[:limit]:
                 del self._kept[task_id]
-        return len(past[:limit])
+        return len(past[:limit]) + self.joins.prune(now, limit - len(past[:limit]))
 
     async def close(self) -> None:
         """Nothing is held; the results stay."""

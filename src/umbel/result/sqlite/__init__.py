@@ -11,6 +11,7 @@ from umbel.core.record import Record
 from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
 from umbel.result.shown import Row, Shown
+from umbel.result.sqlite.joins import SqliteJoins
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import records as wire
@@ -58,7 +59,9 @@ class SqliteStore:
         chosen = Options(url, {**given, **(options or {})}, OPTIONS)
         self.url = url
         self.expires = expires
-        self.database = Database(path, PART, clock=clock, synchronous=chosen.text("synchronous", "NORMAL"))
+        synchronous = chosen.text("synchronous", "NORMAL")
+        self.database = Database(path, PART, clock=clock, synchronous=synchronous)
+        self.joins = SqliteJoins(path, clock, expires, synchronous)
         self.shown = Shown()
         self._sync = SqliteSyncStore(self)
 
@@ -104,11 +107,13 @@ class SqliteStore:
         """As the port says."""
         now = self.database.clock.now()
         with storing(()):
-            return await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
+            count = await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
+            return count + await self.joins.prune(limit - count)
 
     async def close(self) -> None:
         """Close idle connections."""
         self.database.close()
+        self.joins.close()
 
 
 class SqliteSyncStore:
@@ -146,6 +151,7 @@ class SqliteSyncStore:
     def close(self) -> None:
         """Close idle connections."""
         self._database.close()
+        self._store.joins.close()
 
 
 # Waiting --------------------------------------------------------------------------------------------------------------

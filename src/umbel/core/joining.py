@@ -1,0 +1,79 @@
+"""Joins: what waits for the members of a chord and keeps their results until its body is published. Data only.
+
+A join belongs to the group that is the chord's header, and is two-phase. Each member's settlement adds a part; a part
+counts once, however often its task is delivered. The settlement that completes the join leaves its message claimed and
+is answered with everything that the body needs (``Joined``); a second one publishes the body, closes the join and ends
+the claim. Whoever dies in between leaves a claim behind, and the redelivered member completes the join again.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """A join of ``size`` parts begins. ``shape`` is the header's result tuple where members are groups themselves."""
+
+    group: str
+    size: int
+    shape: list[Any] | tuple[Any, ...] | None = None
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """A join waits for ``by`` parts more (``add_to_chord``)."""
+
+    group: str
+    by: int = 1
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one member comes to. ``index`` is its place in the header, None is behind all others.
+
+    ``result`` is the value, or the exception's description where ``state`` is not SUCCESS; it may be a ``msgspec.Raw``.
+    ``body`` is kept with the first part, so that a sweeper can publish the body when nobody else does.
+    """
+
+    group: str
+    task_id: str
+    index: int | None
+    state: str
+    result: Any
+    body: bytes = b""
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The body is out. Or it will not be, because so many parts ``failed``: better ones may still take their place."""
+
+    group: str
+    failed: int = 0
+
+
+Step = Opening | Extension | Part | Closing
+"""What can be done to a join. All may be repeated."""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A part as it is kept."""
+
+    task_id: str
+    state: str
+    result: Any
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A complete join: the parts in the order of the header, each encoded as Celery has it, and the header's shape."""
+
+    group: str
+    parts: tuple[bytes, ...]
+    shape: bytes | None = None
+
+
+class Abandoned(msgspec.Struct, frozen=True):
+    """A complete join that nobody saw to. ``body`` is what came with its first part."""
+
+    body: bytes
+    joined: Joined
+
+
+CLAIM = 60.0
+"""Seconds for which a complete join is left to the one who completed it, before anybody else may see to it."""

@@ -1,0 +1,119 @@
+-- Joins of chords on Celery's keys. A result store runs this by itself, a broker on the same server in its own step.
+-- join(KEY, STEP): KEY is celery-taskset-meta-<group>, STEP a list in msgpack. Answers false, or {group, parts, shape} of
+-- a join that this step completed. check(KEY) raises what would stop a step in its middle.
+--   KEY.j parts: a sorted set (index, part) or a list; KEY.s their number, KEY.t how many more; KEY.d which were counted;
+--   KEY.c who completed it, then 'done'; KEY the header's shape. Of Umbel alone: `own` keeps the body, and what a failed
+--   join must know to be mended; `all` lists joins by when something happened to them, for the sweeper.
+local function joining()
+  local call, find, sub = redis.call, string.find, string.sub
+
+  local function kind(key)
+    local found = call('TYPE', key)
+    return found.ok or found
+  end
+
+  local function check(key)
+    for suffix, wanted in pairs({j = 'zset list', s = 'string', t = 'string', d = 'set', c = 'string'}) do
+      local found = kind(key .. '.' .. suffix)
+      if found ~= 'none' and not find(wanted, found, 1, true) then
+        error('WRONGTYPE ' .. key .. '.' .. suffix .. ' is not what a chord keeps there', 0)
+      end
+    end
+  end
+
+  local function set(key, value, ttl)
+    if ttl > 0 then call('SET', key, value, 'EX', ttl) else call('SET', key, value) end
+  end
+
+  local step = {}
+
+  function step.open(key, own, all, ttl, size, shape)
+    call('DEL', key .. '.c')
+    call('HDEL', own, 'size', 'bad')
+    set(key .. '.s', size, ttl)
+    if shape ~= '' then set(key, shape, ttl) end
+    return false
+  end
+
+  function step.extend(key, own, all, ttl, by)
+    call('INCRBY', key .. '.t', by)
+    if ttl > 0 then call('EXPIRE', key .. '.t', ttl) end
+    return false
+  end
+
+  function step.close(key, own, all, ttl, failed, group, done_for)
+    call('ZREM', all, group)
+    if failed == '' then
+      call('DEL', key .. '.j', key .. '.t', key .. '.s', key .. '.d', own)
+      call('SET', key .. '.c', 'done', 'EX', done_for)
+      return false
+    end
+    local size = call('GET', key .. '.s')
+    if size then
+      call('HSET', own, 'size', size + (tonumber(call('GET', key .. '.t') or '') or 0), 'bad', failed)
+      if ttl > 0 then call('EXPIRE', own, ttl) end
+    end
+    call('DEL', key .. '.s', key .. '.t', key .. '.c')
+    return false
+  end
+
+  -- The part that this task left before, and whether it is a success. Celery writes a space after each comma.
+  local function before(key, score, id)
+    if score == '+inf' then return nil end
+    for _, part in ipairs(call('ZRANGEBYSCORE', key .. '.j', score, score)) do
+      for _, head in ipairs({'[1,"' .. id .. '",', '[1, "' .. id .. '", '}) do
+        if sub(part, 1, #head) == head then return part, sub(part, #head + 1, #head + 9) == '"SUCCESS"' end
+      end
+    end
+    return nil
+  end
+
+  local function mended(key, own, ttl)
+    if call('HEXISTS', own, 'bad') == 1 and call('HINCRBY', own, 'bad', -1) <= 0 then
+      set(key .. '.s', call('HGET', own, 'size'), ttl)
+      call('HDEL', own, 'size', 'bad')
+    end
+  end
+
+  local function add(key, own, ttl, id, score, part, good, ordered)
+    local new = call('SADD', key .. '.d', id .. ':' .. score) == 1
+    if ordered == '' then
+      if new then call('RPUSH', key .. '.j', part) end
+      return
+    end
+    local old, was_good = before(key, score, id)
+    if old and good == '1' and not was_good then
+      call('ZREM', key .. '.j', old)
+      call('ZADD', key .. '.j', score, part)
+      mended(key, own, ttl)
+    elseif new and not old then
+      call('ZADD', key .. '.j', score, part)
+    end
+  end
+
+  function step.part(key, own, all, ttl, id, score, part, good, ordered, body, group, now, claim_for)
+    local claim = call('GET', key .. '.c')
+    if claim == 'done' then return false end
+    add(key, own, ttl, id, score, part, good, ordered)
+    if body ~= '' and call('HSETNX', own, 'body', body) == 1 then call('ZADD', all, now, group) end
+    if ttl > 0 and call('TTL', key .. '.j') < ttl - 60 then
+      for _, suffix in ipairs({'.j', '.s', '.t', '.d', ''}) do call('EXPIRE', key .. suffix, ttl) end
+      call('EXPIRE', own, ttl)
+      call('EXPIRE', all, ttl)
+    end
+    local size = call('GET', key .. '.s')
+    if not size then return false end
+    local count = call(ordered == '' and 'LLEN' or 'ZCARD', key .. '.j')
+    if count < size + (tonumber(call('GET', key .. '.t') or '') or 0) then return false end
+    local token = 'umbel:' .. id .. ':' .. score
+    if claim and claim ~= token then return false end
+    call('SET', key .. '.c', token, 'EX', claim_for)
+    call('ZADD', all, now, group)
+    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', key .. '.j', 0, -1), call('GET', key) or ''}
+  end
+
+  return function(key, packed)
+    local values = cmsgpack.unpack(packed)
+    return step[values[1]](key, unpack(values, 2))
+  end, check
+end

@@ -1,0 +1,148 @@
+"""Joins inside one process (``result.base.Joins``). Every step returns how to undo it, for the broker's own step."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.states import SUCCESS
+from umbel.drivers.memory import Ask, Space
+from umbel.runtime.clock import Clock
+from umbel.wire import parts as wire
+
+_Place = tuple[float, str]
+"""Where a part stands: its index (those without one last), and its task."""
+_Parts = dict[_Place, tuple[bool, bytes]]
+
+
+class _Join(msgspec.Struct):
+    """One join. ``claim`` is the place of the part that completed it, at ``claimed`` (wall seconds)."""
+
+    size: int | None = None
+    extra: int = 0
+    shape: bytes | None = None
+    body: bytes = b""
+    state: str = "open"
+    parts: _Parts = {}
+    claim: _Place | None = None
+    claimed: float = 0.0
+    expires: float = float("inf")
+
+    def is_complete(self) -> bool:
+        """Whether the body is due."""
+        if self.size is None or self.state == "done" or len(self.parts) < self.size + self.extra:
+            return False
+        return self.state == "open" or all(good for good, _ in self.parts.values())
+
+
+class MemoryJoins:
+    """See ``result.base.Joins``."""
+
+    def __init__(self, space: Space, clock: Clock, expires: float | None) -> None:
+        self._space = space
+        self._clock = clock
+        self._expires = expires
+        self._joins: dict[str, _Join] = space.part("joins", dict)
+
+    def compile(self, step: Step) -> Ask:
+        """As the port says."""
+        data = wire.encode(step) if isinstance(step, Part) else b""
+        return Ask(partial(self._perform, step, data))
+
+    async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says."""
+        return self.take_sync(steps)
+
+    def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says."""
+        asked = [self.compile(step) for step in steps]
+        with self._space.lock:
+            return [ask.perform()[1] for ask in asked]
+
+    async def abandoned(self, limit: int = 64) -> list[Abandoned]:
+        """As the port says."""
+        now = self._clock.now()
+        found: list[Abandoned] = []
+        with self._space.lock:
+            for group, join in list(self._joins.items()):
+                if len(found) < limit and join.is_complete() and join.claimed + CLAIM <= now:
+                    join.claim, join.claimed = None, now
+                    found.append(Abandoned(join.body, _joined(group, join)))
+        return found
+
+    def prune(self, now: float, limit: int) -> int:
+        """Delete expired joins, and say how many."""
+        with self._space.lock:
+            past = [group for group, join in self._joins.items() if join.expires <= now][: max(0, limit)]
+            for group in past:
+                del self._joins[group]
+        return len(past)
+
+    # One step, under the lock -----------------------------------------------------------------------------------------
+
+    def _perform(self, step: Step, data: bytes) -> tuple[Callable[[], None], Joined | None]:
+        now, group = self._clock.now(), step.group
+        join = self._joins.get(group)
+        before = None if join is None else msgspec.structs.replace(join)
+        if join is None or join.expires <= now or (isinstance(step, Opening) and join.state != "open"):
+            join = self._joins[group] = _Join()
+        undo: list[Callable[[], None]] = [partial(self._put_back, group, before)]
+        joined = None
+        match step:
+            case Opening(_, size, shape):
+                join.size, join.shape = size, None if shape is None else wire.encode_shape(shape)
+            case Extension(_, by):
+                join.extra += by
+            case Part():
+                joined = _add(join, step, data, now, undo)
+            case Closing(_, failed):
+                _close(join, failed)
+        join.expires = float("inf") if self._expires is None else now + self._expires
+        return partial(_undo, undo), joined
+
+    def _put_back(self, group: str, before: _Join | None) -> None:
+        if before is None:
+            del self._joins[group]
+        else:
+            self._joins[group] = before
+
+
+def _add(join: _Join, part: Part, data: bytes, now: float, undo: list[Callable[[], None]]) -> Joined | None:
+    if join.state == "done":
+        return None
+    place = (float("inf") if part.index is None else part.index, part.task_id)
+    known = join.parts.get(place)
+    good = part.state == SUCCESS
+    if known is None or (good and not known[0]):
+        join.parts[place] = good, data
+        undo.append(partial(_put_part_back, join.parts, place, known))
+    join.body = join.body or part.body
+    if not join.is_complete() or (join.claim != place and join.claimed + CLAIM > now):
+        return None
+    join.claim, join.claimed = place, now
+    return _joined(part.group, join)
+
+
+def _put_part_back(parts: _Parts, place: _Place, known: tuple[bool, bytes] | None) -> None:
+    if known is None:
+        del parts[place]
+    else:
+        parts[place] = known
+
+
+def _undo(steps: Sequence[Callable[[], None]]) -> None:
+    for step in reversed(steps):
+        step()
+
+
+def _close(join: _Join, failed: int) -> None:
+    join.claim, join.claimed = None, 0.0
+    if failed:
+        join.state = "failed"
+    else:
+        join.state, join.parts, join.body, join.shape = "done", {}, b"", None
+
+
+def _joined(group: str, join: _Join) -> Joined:
+    return Joined(group, tuple(data for _, (_, data) in sorted(join.parts.items())), join.shape)

@@ -1,0 +1,133 @@
+"""Joins in Redis on Celery's keys (``result.base.Joins``), so that workers of both can share one chord.
+
+What the keys are, and what each step does: ``umbel/drivers/redis/joining.lua``.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.states import SUCCESS
+from umbel.drivers.redis import JOINING, Command, Place, explained, is_error
+from umbel.result.trouble import storing
+from umbel.runtime.clock import Clock
+from umbel.wire import parts as wire
+
+_TAKE = f"{JOINING}local join, check = joining()\ncheck(KEYS[1])\nreturn join(KEYS[1], ARGV[1])\n"
+_ABANDONED = resources.files(__package__).joinpath("abandoned.lua").read_text()
+_SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED)}
+_TEXT = {sha: text for text, sha in _SHA.items()}
+_GROUP = "celery-taskset-meta-"
+DONE_FOR = 300
+"""Seconds for which late parts of a join that is done are refused; Celery 5.7's own."""
+
+# Only text: the server's msgpack knows no bytes.
+_pack = msgspec.msgpack.Encoder().encode
+
+Op = tuple[str, int, str, str, bytes]
+"""``("join", database, key, "join", step)``: a step for the broker's own atomic step."""
+Calls = Callable[[Sequence[Command]], Awaitable[list[Any]]]
+
+
+class RedisJoins:
+    """See ``result.base.Joins``. ``ordered`` is Celery's ``result_chord_ordered``: parts by index, not by arrival."""
+
+    def __init__(self, place: Place, prefix: str, ttl: int, clock: Clock, *, ordered: bool) -> None:
+        self._place = place
+        self._keys = prefix + _GROUP
+        self._owns = f"{prefix}umbel:join:"
+        self._all = f"{prefix}umbel:joins"
+        self._ttl = ttl
+        self._clock = clock
+        self._ordered = "1" if ordered else ""
+        self.call: Calls
+        self.call_sync: Callable[[Sequence[Command]], list[Any]]
+
+    def compile(self, step: Step) -> Op:
+        """As the port says."""
+        return "join", self._place.db, self._keys + step.group, "join", _pack(self._values(step))
+
+    async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says. Steps before one that the server refuses are done."""
+        sent = self._commands(steps)
+        with storing(()):
+            return self._joined(await self._sure(sent))
+
+    def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says. Steps before one that the server refuses are done."""
+        sent = self._commands(steps)
+        with storing(()):
+            replies = self.call_sync(sent)
+            for place, command in _without_script(sent, replies):
+                (replies[place],) = self.call_sync([command])
+            return self._joined(replies)
+
+    async def abandoned(self, limit: int = 64) -> list[Abandoned]:
+        """As the port says."""
+        now = self._clock.now()
+        given = (self._keys, self._owns, repr(now), repr(now - CLAIM), int(CLAIM), limit, self._ordered)
+        with storing(()):
+            (found,) = await self._sure([("EVALSHA", _SHA[_ABANDONED], 1, self._all, *given)])
+            self._refuse_errors([found])
+        return [
+            Abandoned(body, Joined(group.decode(), tuple(parts), shape or None)) for group, body, parts, shape in found
+        ]
+
+    def _values(self, step: Step) -> list[Any]:
+        own = self._owns + step.group
+        common = [own, self._all, self._ttl]
+        match step:
+            case Opening(_, size, shape):
+                return ["open", *common, size, "" if shape is None else wire.encode_shape(shape).decode()]
+            case Extension(_, by):
+                return ["extend", *common, by]
+            case Closing(group, failed):
+                return ["close", *common, str(failed) if failed else "", group, DONE_FOR]
+            case Part(group, task_id, index, state, _, body):
+                score, good = "+inf" if index is None else str(index), "1" if state == SUCCESS else ""
+                now, part = repr(self._clock.now()), wire.encode(step).decode()
+                return [
+                    "part",
+                    *common,
+                    task_id,
+                    score,
+                    part,
+                    good,
+                    self._ordered,
+                    body.decode(),
+                    group,
+                    now,
+                    int(CLAIM),
+                ]
+
+    def _commands(self, steps: Sequence[Step]) -> list[Command]:
+        return [("EVALSHA", _SHA[_TAKE], 1, op[2], op[4]) for op in map(self.compile, steps)]
+
+    async def _sure(self, sent: Sequence[Command]) -> list[Any]:
+        """The replies, also of a server that does not know the scripts yet."""
+        replies = await self.call(sent)
+        for place, command in _without_script(sent, replies):
+            (replies[place],) = await self.call([command])
+        return replies
+
+    def _joined(self, replies: Sequence[Any]) -> list[Joined | None]:
+        self._refuse_errors(replies)
+        return [Joined(r[0].decode(), tuple(r[1]), r[2] or None) if isinstance(r, list) else None for r in replies]
+
+    def _refuse_errors(self, replies: Sequence[Any]) -> None:
+        for reply in replies:
+            if is_error(reply):
+                raise explained(reply, self._place)
+
+
+def _without_script(sent: Sequence[Command], replies: Sequence[Any]) -> list[tuple[int, Command]]:
+    """What must be sent again with the script itself, and the place of its reply."""
+    return [
+        (place, ("EVAL", _TEXT[str(command[1])], *command[2:]))
+        for place, (command, reply) in enumerate(zip(sent, replies, strict=True))
+        if is_error(reply) and str(reply).startswith("NOSCRIPT")
+    ]

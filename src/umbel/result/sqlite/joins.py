@@ -1,0 +1,202 @@
+"""Joins in a SQLite file (``result.base.Joins``): many steps by a few statements. The tables are in ``joins.sql``."""
+
+import sqlite3
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.states import SUCCESS
+from umbel.drivers.sqlite import Ask, Database, Insert, insert
+from umbel.drivers.sqlite import Part as Tables
+from umbel.result.trouble import storing
+from umbel.runtime.clock import Clock
+from umbel.wire import parts as wire
+
+TABLES = Tables("chord", 1, (files(__package__) / "joins.sql").read_text("utf-8"))
+
+_LAST = 1 << 62
+"""The place of a part without an index: behind all others."""
+
+_KNOW = Insert(
+    "INSERT INTO chord (id, expires) VALUES", "(?, ?)", "ON CONFLICT DO UPDATE SET expires = excluded.expires"
+)
+_KEEP = Insert(
+    "INSERT INTO chord_kept (id, body) VALUES",
+    "(?, ?)",
+    "ON CONFLICT DO UPDATE SET body = excluded.body WHERE body = x''",
+)
+_ADD = Insert(
+    "INSERT INTO chord_part (chord, place, task_id, good, data) VALUES",
+    "(?, ?, ?, ?, ?)",
+    "ON CONFLICT DO UPDATE SET good = excluded.good, data = excluded.data WHERE good < excluded.good",
+)
+_DONE = "SELECT id FROM chord WHERE state = 'done' AND id IN (SELECT value FROM json_each(?))"
+_COMPLETE = (
+    "parts >= size + extra AND (state = 'open' OR (state = 'failed' AND bad = 0))"  # never where the size is not known
+)
+_DUE = f"SELECT id, claim, claimed FROM chord WHERE id IN (SELECT value FROM json_each(?)) AND {_COMPLETE}"
+_CLAIM = "UPDATE chord SET claim = ?, claimed = ? WHERE id = ?"
+_PARTS = "SELECT data FROM chord_part WHERE chord = ? ORDER BY place, task_id"
+_KEPT = "SELECT shape, body FROM chord_kept WHERE id = ?"
+_ABANDONED = f"SELECT id FROM chord WHERE {_COMPLETE} AND claimed <= ? LIMIT ?"
+_EMPTY = ("DELETE FROM chord_part WHERE chord = ?", "DELETE FROM chord_kept WHERE id = ?")
+_OPEN = (
+    "DELETE FROM chord_part WHERE chord = :id AND EXISTS (SELECT 1 FROM chord WHERE id = :id AND state <> 'open')",
+    "UPDATE chord SET state = 'open', parts = 0, bad = 0, extra = 0, claim = NULL, claimed = 0 "
+    "WHERE id = :id AND state <> 'open'",
+    "UPDATE chord SET size = :size WHERE id = :id",
+    "INSERT INTO chord_kept (id, shape) VALUES (:id, :shape) ON CONFLICT DO UPDATE SET shape = excluded.shape",
+)
+_EXTEND = "UPDATE chord SET extra = extra + ? WHERE id = ?"
+_CLOSE = "UPDATE chord SET state = ?, claim = NULL, claimed = 0 WHERE id = ?"
+_EXPIRED = "SELECT id FROM chord WHERE expires <= ? ORDER BY expires LIMIT ?"
+_DELETE = "DELETE FROM chord WHERE id = ?"
+
+
+class _Timed(msgspec.Struct):
+    """A step as it goes to the file. Times are wall seconds."""
+
+    step: Step
+    data: bytes
+    now: float
+    expires: float | None
+
+    @property
+    def token(self) -> str:
+        """Names the part that completes a join."""
+        assert isinstance(self.step, Part)
+        return f"{self.step.task_id}:{self.step.index}"
+
+
+class SqliteJoins:
+    """See ``result.base.Joins``."""
+
+    def __init__(self, path: str | Path, clock: Clock, expires: float | None, synchronous: str) -> None:
+        self._database = Database(path, TABLES, clock=clock, synchronous=synchronous)
+        self._clock = clock
+        self._expires = expires
+
+    def compile(self, step: Step) -> Ask:
+        """As the port says."""
+        if not self._database.ready:  # the broker that runs this may never have met the tables
+            with storing(()):
+                self._database.prepare()
+        return Ask(take, self._timed(step))
+
+    async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says: one transaction."""
+        timed = [self._timed(step) for step in steps]
+        with storing(()):
+            return await self._database.arun(lambda link: take(link, timed))
+
+    def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
+        """As the port says: one transaction."""
+        timed = [self._timed(step) for step in steps]
+        with storing(()):
+            return self._database.run(lambda link: take(link, timed))
+
+    async def abandoned(self, limit: int = 64) -> list[Abandoned]:
+        """As the port says."""
+        with storing(()):
+            return await self._database.arun(lambda link: _abandoned(link, self._clock.now(), limit))
+
+    async def prune(self, limit: int) -> int:
+        """Delete expired joins, and say how many."""
+        now = self._clock.now()
+        return await self._database.arun(lambda link: _prune(link, now, max(0, limit)))
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._database.close()
+
+    def _timed(self, step: Step) -> _Timed:
+        now = self._clock.now()
+        data = wire.encode(step) if isinstance(step, Part) else b""
+        return _Timed(step, data, now, None if self._expires is None else now + self._expires)
+
+
+def take(link: sqlite3.Connection, steps: Sequence[_Timed]) -> list[Joined | None]:
+    """Take steps inside a transaction, and say which completed a join. Parts together, other steps before them."""
+    insert(link, _KNOW, list({one.step.group: one.expires for one in steps}.items()))
+    parts = []
+    for one in steps:
+        match one.step:
+            case Part():
+                parts.append(one)
+            case Opening(group, size, shape):
+                values = {"id": group, "size": size, "shape": None if shape is None else wire.encode_shape(shape)}
+                for statement in _OPEN:
+                    link.execute(statement, values)
+            case Extension(group, by):
+                link.execute(_EXTEND, (by, group))
+            case Closing(group, failed):
+                _close(link, group, failed)
+    completed = _add(link, parts) if parts else {}
+    return [completed.get(id(one)) for one in steps]
+
+
+def _add(link: sqlite3.Connection, parts: Sequence[_Timed]) -> dict[int, Joined]:
+    groups = _array({one.step.group for one in parts})
+    done = {group for (group,) in link.execute(_DONE, (groups,))}
+    rows = [_row(one) for one in parts if one.step.group not in done]
+    bodies = {one.step.group: one.step.body for one in parts if isinstance(one.step, Part) and one.step.body}
+    insert(link, _KEEP, [(group, body) for group, body in bodies.items() if group not in done])
+    insert(link, _ADD, rows)
+    completed = {}
+    for group, claim, claimed in link.execute(_DUE, (groups,)).fetchall():
+        for one in reversed(parts):
+            if one.step.group == group and (claim == one.token or claimed + CLAIM <= one.now):
+                link.execute(_CLAIM, (one.token, one.now, group))
+                completed[id(one)] = _joined(link, group)[0]
+                break
+    return completed
+
+
+def _row(one: _Timed) -> tuple[Any, ...]:
+    part = one.step
+    assert isinstance(part, Part)
+    place = _LAST if part.index is None else part.index
+    return part.group, place, part.task_id, part.state == SUCCESS, one.data
+
+
+def _joined(link: sqlite3.Connection, group: str) -> tuple[Joined, bytes]:
+    """The join, and the body that came with its first part."""
+    parts = tuple(data for (data,) in link.execute(_PARTS, (group,)))
+    shape, body = link.execute(_KEPT, (group,)).fetchone() or (None, b"")
+    return Joined(group, parts, shape), body
+
+
+def _close(link: sqlite3.Connection, group: str, failed: int) -> None:
+    link.execute(_CLOSE, ("failed" if failed else "done", group))
+    if not failed:
+        _empty(link, group)
+
+
+def _empty(link: sqlite3.Connection, group: str) -> None:
+    for statement in _EMPTY:
+        link.execute(statement, (group,))
+
+
+def _abandoned(link: sqlite3.Connection, now: float, limit: int) -> list[Abandoned]:
+    found = []
+    for (group,) in link.execute(_ABANDONED, (now - CLAIM, limit)).fetchall():
+        link.execute(_CLAIM, (None, now, group))
+        joined, body = _joined(link, group)
+        found.append(Abandoned(body, joined))
+    return found
+
+
+def _prune(link: sqlite3.Connection, now: float, limit: int) -> int:
+    groups = [group for (group,) in link.execute(_EXPIRED, (now, limit))]
+    for group in groups:
+        _empty(link, group)
+        link.execute(_DELETE, (group,))
+    return len(groups)
+
+
+def _array(values: set[str]) -> str:
+    return msgspec.json.encode(list(values)).decode()

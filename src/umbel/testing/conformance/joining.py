@@ -1,0 +1,247 @@
+"""Suites for joins: a part counts once, one settlement completes a join and keeps its message, nothing is left."""
+
+from umbel.core.delivery import Ack, Refused, Settled, Settlement, Want
+from umbel.core.joining import CLAIM, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.states import FAILURE, SUCCESS
+from umbel.result.base import CanJoin, Joins
+from umbel.testing.conformance.site import Suite, asynchronous, call, names, success
+from umbel.testing.conformance.storing import EXPIRES, Stored
+from umbel.wire import parts as wire
+
+BODY = b'{"task":"tasks.body"}'
+
+
+def part(
+    index: int | None, state: str = SUCCESS, *, group: str = "g1", task_id: str = "", result: object = None
+) -> Part:
+    """A part of a member whose id is ``t<index>``."""
+    return Part(group, task_id or f"t{index}", index, state, index if result is None else result, BODY)
+
+
+def results(joined: Joined | None) -> list[object]:
+    """The parts' results, in order."""
+    assert joined is not None
+    return [wire.decode(data).result for data in joined.parts]
+
+
+class JoinSuite(Stored):
+    """What a store that can join promises, as far as a fake clock can drive it."""
+
+    @property
+    def joins(self) -> Joins:
+        assert isinstance(self.store, CanJoin)
+        return self.store.joins
+
+    async def take(self, *steps: Step) -> Joined | None:
+        """Take steps, and return the answer to the last."""
+        return (await self.joins.take(steps))[-1]
+
+    @asynchronous
+    async def test_the_last_part_completes_a_join_in_the_order_of_the_header(self) -> None:
+        assert await self.take(Opening("g1", 12)) is None
+        for index in (11, *range(1, 11)):
+            assert await self.take(part(index)) is None
+        joined = await self.take(part(0))
+        assert results(joined) == list(range(12))
+        assert joined is not None
+        assert (joined.group, joined.shape) == ("g1", None)
+
+    @asynchronous
+    async def test_of_many_parts_at_once_one_completes(self) -> None:
+        steps: list[Step] = [Opening("g1", 300)]
+        steps += [part(index) for index in range(300)]
+        answers = await self.joins.take(steps)
+        (joined,) = [answer for answer in answers if answer is not None]
+        assert results(joined) == list(range(300))
+
+    @asynchronous
+    async def test_joins_do_not_mix(self) -> None:
+        steps: list[Step] = [Opening("g1", 1), Opening("g2", 2), part(0, group="g2", task_id="a"), part(0)]
+        answers = await self.joins.take(steps)
+        assert [answer is not None for answer in answers] == [False, False, False, True]
+        assert results(await self.take(part(1, group="g2", task_id="b"))) == [0, 1]
+
+    @asynchronous
+    async def test_a_part_counts_once(self) -> None:
+        await self.take(Opening("g1", 2), part(0), part(0), part(0, result="another"))
+        assert results(await self.take(part(1))) == [0, 1]
+
+    @asynchronous
+    async def test_the_part_that_completed_a_join_completes_it_again_and_no_other_does(self) -> None:
+        await self.take(Opening("g1", 2), part(0), part(1))
+        assert await self.take(part(0)) is None
+        assert results(await self.take(part(1))) == [0, 1]
+        self.advance(CLAIM + 1)
+        assert results(await self.take(part(0))) == [0, 1]
+
+    @asynchronous
+    async def test_a_join_that_is_closed_takes_no_parts(self) -> None:
+        await self.take(Opening("g1", 1), part(0), Closing("g1"))
+        assert await self.joins.take([part(0), part(1), Closing("g1")]) == [None, None, None]
+
+    @asynchronous
+    async def test_a_failed_part_counts_and_a_success_takes_its_place(self) -> None:
+        await self.take(Opening("g1", 3), part(0, FAILURE), part(1))
+        assert results(await self.take(part(2, FAILURE))) == [0, 1, 2]
+        await self.take(Closing("g1", failed=2))
+        assert await self.take(part(0, FAILURE)) is None
+        assert await self.take(part(0, result="mended")) is None
+        assert await self.take(part(1, FAILURE)) is None
+        assert results(await self.take(part(2, result="mended too"))) == ["mended", 1, "mended too"]
+
+    @asynchronous
+    async def test_a_success_is_not_replaced(self) -> None:
+        await self.take(Opening("g1", 2), part(0), part(0, FAILURE))
+        joined = await self.take(part(1))
+        assert joined is not None
+        assert [wire.decode(data).state for data in joined.parts] == [SUCCESS, SUCCESS]
+
+    @asynchronous
+    async def test_parts_without_an_index_come_last(self) -> None:
+        await self.take(Opening("g1", 2), part(None, task_id="a", result="last"))
+        assert results(await self.take(part(0))) == [0, "last"]
+
+    @asynchronous
+    async def test_parts_with_the_same_index_are_told_apart_by_their_task(self) -> None:
+        await self.take(Opening("g1", 2), part(0, task_id="a"))
+        assert len(results(await self.take(part(0, task_id="b")))) == 2
+
+    @asynchronous
+    async def test_a_join_may_be_extended(self) -> None:
+        await self.take(Opening("g1", 1), Extension("g1"), Extension("g1"))
+        assert await self.take(part(0)) is None
+        assert await self.take(part(1)) is None
+        assert results(await self.take(part(2))) == [0, 1, 2]
+
+    @asynchronous
+    async def test_parts_may_come_before_the_opening(self) -> None:
+        await self.take(part(0))
+        assert results(await self.take(Opening("g1", 2), part(1))) == [0, 1]
+
+    @asynchronous
+    async def test_a_group_may_be_joined_again(self) -> None:
+        await self.take(Opening("g1", 1), part(0), Closing("g1"))
+        assert results(await self.take(Opening("g1", 1), part(0, result="again"))) == ["again"]
+
+    @asynchronous
+    async def test_the_header_s_shape_is_kept(self) -> None:
+        shape = [["g1", None], [[["t0", None], None]]]
+        joined = await self.take(Opening("g1", 1, shape), part(0))
+        assert joined is not None
+        assert wire.arrange(joined) == [wire.decode(joined.parts[0])]
+
+    @asynchronous
+    async def test_what_nobody_saw_to_is_found_once(self) -> None:
+        await self.take(Opening("g1", 1), part(0), Opening("g2", 2), part(0, group="g2"))
+        assert await self.joins.abandoned() == []
+        self.advance(CLAIM + 1)
+        (found,) = await self.joins.abandoned()
+        assert (found.body, found.joined.group, results(found.joined)) == (BODY, "g1", [0])
+        assert await self.joins.abandoned() == []
+        self.advance(CLAIM + 1)
+        assert len(await self.joins.abandoned()) == 1
+        await self.take(Closing("g1"))
+        self.advance(CLAIM + 1)
+        assert await self.joins.abandoned() == []
+
+    @asynchronous
+    async def test_a_failed_join_is_not_abandoned(self) -> None:
+        await self.take(Opening("g1", 1), part(0, FAILURE), Closing("g1", failed=1))
+        self.advance(CLAIM + 1)
+        assert await self.joins.abandoned() == []
+
+    @asynchronous
+    async def test_joins_expire_from_the_last_part(self) -> None:
+        await self.take(Opening("g1", 3), part(0))
+        self.advance(EXPIRES - 1)
+        await self.take(part(1))
+        self.advance(EXPIRES - 1)
+        await self.store.prune()
+        assert await self.take(part(1)) is None
+        assert results(await self.take(part(2))) == [0, 1, 2]
+        await self.take(Opening("g2", 1))
+        self.advance(EXPIRES + 1)
+        await self.store.prune()
+        assert await self.take(part(0, group="g2")) is None
+
+    def test_the_blocking_side_is_the_same_store(self) -> None:
+        steps: list[Step] = [Opening("g1", 1), part(0)]
+        assert results(self.joins.take_sync(steps)[-1]) == [0]
+
+
+class JoinSettleSuite(Suite):
+    """Joins and brokers that share a server: the step is part of a settlement, and its completion keeps the message."""
+
+    def op(self, step: Step) -> object:
+        store = self.site.store()
+        assert isinstance(store, CanJoin)
+        return store.joins.compile(step)
+
+    @asynchronous
+    async def test_the_settlement_that_completes_a_join_keeps_its_message(self) -> None:
+        store = self.site.store()
+        assert isinstance(store, CanJoin)
+        await store.joins.take([Opening("g1", 2)])
+        await self.publish(call("one"), call("two"))
+        consumer = await self.consumer()
+        one, two = await self.claim(consumer)
+        settlements = [
+            Settlement(delivery.ticket, Ack(), ops=(store.compile(success(f"t{index}")), self.op(part(index))))
+            for index, delivery in enumerate((one, two))
+        ]
+        turn = await self.settle(consumer, *settlements)
+        first, last = turn.verdicts
+        assert isinstance(first, Settled)
+        assert isinstance(last, Settled)
+        completed = [verdict for verdict in (first, last) if verdict.joined is not None]
+        assert len(completed) == 1
+        assert results(completed[0].joined) == [0, 1]
+        assert set(await store.read(["t0", "t1"])) == {"t0", "t1"}
+        assert (await self.depth()).claimed == 1
+        kept = one if first.joined else two
+        closing = (self.op(Closing("g1")),)
+        turn = await self.settle(consumer, Settlement(kept.ticket, Ack(), (call("body"),), closing))
+        assert turn.verdicts == [Settled()]
+        assert names(await self.drain(consumer)) == ["body"]
+        assert (await self.depth()).claimed == 0
+
+    @asynchronous
+    async def test_a_message_kept_for_a_join_is_redelivered_and_completes_it_again(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        steps = (self.op(Opening("g1", 1)), self.op(part(0)))
+        turn = await self.settle(consumer, Settlement(one.ticket, Ack(), ops=steps))
+        assert isinstance(turn.verdicts[0], Settled)
+        assert turn.verdicts[0].joined is not None
+        await consumer.close()
+        again = await self.consumer()
+        (one,) = await self.claim(again)
+        turn = await self.settle(again, Settlement(one.ticket, Ack(), ops=(self.op(part(0)),)))
+        assert isinstance(turn.verdicts[0], Settled)
+        assert results(turn.verdicts[0].joined) == [0]
+
+    @asynchronous
+    async def test_one_bad_operation_takes_no_part_in(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        steps = (self.op(Opening("g1", 1)), self.op(part(0)), self.site.bad_op())
+        turn = await self.settle(consumer, Settlement(one.ticket, Ack(), ops=steps))
+        assert [type(verdict) for verdict in turn.verdicts] == [Refused]
+        joins = self.site.store()
+        assert isinstance(joins, CanJoin)
+        assert await joins.joins.take([part(0)]) == [None]
+        turn = await consumer.exchange([Settlement(one.ticket, Ack(), ops=(self.op(Opening("g1", 1)),))], Want((), 0))
+        assert turn.verdicts == [Settled()]
+
+    @asynchronous
+    async def test_a_late_settlement_adds_no_part(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        await self.dispose(consumer, one, Ack())
+        await self.settle(consumer, Settlement(one.ticket, Ack(), ops=(self.op(Opening("g1", 1)), self.op(part(0)))))
+        store = self.site.store()
+        assert isinstance(store, CanJoin)
+        assert await store.joins.take([part(1)]) == [None]

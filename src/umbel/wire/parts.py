@@ -1,0 +1,57 @@
+"""A join's parts and shape as bytes and back: ``[1, task id, state, result]``, as Celery keeps them. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from umbel.core.errors import DecodeError
+from umbel.core.joining import Arrived, Joined, Part
+from umbel.wire import json
+
+_ONE = 1  # what Celery writes in front of every part
+
+
+def encode(part: Part) -> bytes:
+    """A part. Raises ``EncodeError`` with the path to what cannot be encoded."""
+    result = part.result
+    if type(result) is not msgspec.Raw:
+        result = msgspec.Raw(json.dumps(result))
+    head = json.dumps([_ONE, part.task_id, part.state])
+    return b"%b,%b]" % (head[:-1], bytes(result))
+
+
+def decode(data: bytes) -> Arrived:
+    """The part of these bytes. Raises ``DecodeError``."""
+    found = json.loads(data)
+    if not isinstance(found, list) or len(found) != 4 or not isinstance(found[1], str):
+        raise DecodeError("not a part of a chord")
+    return Arrived(found[1], str(found[2]), found[3])
+
+
+def encode_shape(shape: Sequence[Any]) -> bytes:
+    """The result tuple of a header, as Celery saves a group."""
+    return json.dumps({"result": shape})
+
+
+def arrange(joined: Joined) -> list[Arrived | list[Any]]:
+    """The parts as the body gets them: a list, or nested like the header's shape where it has one.
+
+    Raises ``DecodeError``. Of a shape that names a task without a part, that place is left out.
+    """
+    parts = [decode(data) for data in joined.parts]
+    if joined.shape is None:
+        return list(parts)
+    found = json.loads(joined.shape)
+    shape = found.get("result") if isinstance(found, dict) else None
+    if not (isinstance(shape, list) and len(shape) == 2 and isinstance(shape[1], list)):
+        return list(parts)
+    return list(_nested(shape[1], {part.task_id: part for part in parts}))
+
+
+def _nested(children: Sequence[Any], parts: Mapping[str, Arrived]) -> Iterator[Arrived | list[Any]]:
+    for (task_id, _), members in children:
+        if members is not None:
+            yield list(_nested(members, parts))
+        elif task_id in parts:
+            yield parts[task_id]
