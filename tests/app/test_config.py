@@ -66,19 +66,20 @@ def test_values_are_read_as_their_type(name: str, given: object, read: object) -
     ("name", "value", "why"),
     [
         ("task_acks_late", "perhaps", "expected True or False"),
-        ("task_time_limit", "soon", "could not convert"),
+        ("task_time_limit", "soon", "number of seconds, not negative; or None"),
         ("task_time_limit", -1, "not negative"),
         ("task_max_deliveries", 1.5, "whole number"),
         ("worker_concurrency", 0, "1 or more"),
         ("task_default_priority", 10, "from 0 to 9"),
-        ("task_default_rate_limit", "often", "is no rate"),
+        ("task_default_rate_limit", "often", "a rate: '10/s'"),
         ("task_default_queue", 5, "expected text"),
         ("imports", 5, "list of names"),
-        ("timezone", "Mars/Olympus", "no such time zone"),
+        ("timezone", "Mars/Olympus", "name of a time zone there is"),
         ("worker_lease", 0, "more than 0 seconds"),
         ("worker_rate_limit_scope", "world", "'cluster' or 'worker'"),
         ("worker_redirect_stdouts_level", "loud", "expected one of"),
-        ("accept_content", None, "list of names"),
+        ("accept_content", 5, "list of names"),
+        ("task_max_deliveries", float("inf"), "whole number"),
     ],
 )
 def test_wrong_values_are_refused_by_name(name: str, value: object, why: str) -> None:
@@ -91,9 +92,49 @@ def test_wrong_values_are_refused_by_name(name: str, value: object, why: str) ->
 
 def test_what_a_later_release_builds_is_refused_unless_it_changes_nothing() -> None:
     conf = config()
-    conf.task_compression = None
-    with pytest.raises(ImproperlyConfigured, match="task_compression = 'gzip': this setting is not built yet"):
-        conf.task_compression = "gzip"
+    conf.override_backends = {}
+    with pytest.raises(ImproperlyConfigured, match=r"override_backends = .*: this setting is not built yet"):
+        conf.override_backends = {"x": "y:Z"}
+
+
+def test_celerys_defaults_keep_what_is_not_built_and_warn() -> None:
+    conf = Config("celery", environ={})
+    with pytest.warns(UmbelWarning, match=r"override_backends = .*: this setting is not built yet"):
+        conf.override_backends = {"x": "y:Z"}
+    assert conf.override_backends == {"x": "y:Z"}
+
+
+@pytest.mark.parametrize("defaults", ["umbel", "celery"])
+def test_obsolete_settings_are_refused_with_what_takes_their_place(defaults: Any) -> None:
+    conf = Config(defaults, environ={})
+    with pytest.raises(
+        ImproperlyConfigured, match=r"redis_host = 'here': .*obsolete; say it in result_backend: 'redis"
+    ):
+        conf.redis_host = "here"
+    conf.from_object({"BROKER_HOST": "here"})
+    with pytest.raises(ImproperlyConfigured, match=r"broker_host = 'here': .*obsolete; say it in broker_url"):
+        conf.load()
+
+
+def test_parts_that_umbel_does_not_have_cannot_be_set() -> None:
+    conf = config()
+    conf.worker_timer_precision = 1.0
+    with pytest.raises(ImproperlyConfigured, match="worker_timer_precision = 2: Umbel has no use for it: its timers"):
+        conf.worker_timer_precision = 2
+
+
+def test_what_holds_by_design_takes_any_value_of_its_kind() -> None:
+    conf = config()
+    conf.worker_eta_task_limit = 100
+    assert conf.worker_eta_task_limit == 100
+    with pytest.raises(ImproperlyConfigured, match="whole number"):
+        conf.worker_eta_task_limit = "many"
+
+
+def test_secrets_are_not_in_error_lines() -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        config().redis_password = "hunter2"
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("defaults", ["umbel", "celery"])
@@ -119,14 +160,14 @@ def test_the_two_sets_differ_where_the_design_says() -> None:
     assert umbel.task_max_payload == 256 * 1024
 
 
-def test_every_setting_that_is_built_says_what_it_is() -> None:
-    assert [s.name for s in Settings.TABLE.values() if s.built and not s.doc] == []
+def test_every_setting_says_what_it_is() -> None:
+    assert [s.name for s in Settings.TABLE.values() if not (s.doc and s.section)] == []
 
 
 def test_every_setting_that_is_built_is_read_somewhere() -> None:
-    """A setting that is read and ignored is worse than none: one that nobody reads is marked ``built=False``."""
+    """A setting that is read and ignored is worse than none: one that nobody reads is not marked as built."""
     root = Path(umbel.__file__).parent
-    code = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "settings.py")
+    code = "\n".join(path.read_text() for path in root.rglob("*.py") if path.parent.name != "settings")
     names = {name for name, setting in Settings.TABLE.items() if setting.built and name != "task_protocol"}
     read = set(re.findall(r"""(?:conf\.|conf\[")(\w+)""", code)) | set(re.findall(r"""from_conf\("(\w+)"\)""", code))
     assert names - read == set()
@@ -265,6 +306,64 @@ def test_a_namespace_takes_only_its_own_upper_case_names(namespace: str) -> None
     assert set(app.conf.changed()) == {"task_time_limit"}
 
 
+def test_old_names_stand_for_todays() -> None:
+    conf = config()
+    conf.from_object({"CELERYD_TASK_TIME_LIMIT": 9, "CELERY_ACKS_LATE": False, "BROKER_URL": "memory://", "DEBUG": 1})
+    conf.CELERY_ALWAYS_EAGER = True
+    conf.update(CELERY_DEFAULT_QUEUE="old")
+    assert conf.changed() == {
+        "DEBUG": 1,
+        "broker_url": "memory://",
+        "task_acks_late": False,
+        "task_always_eager": True,
+        "task_default_queue": "old",
+        "task_time_limit": 9.0,
+    }
+    assert conf["task_time_limit"] == conf.CELERYD_TASK_TIME_LIMIT
+    del conf["CELERY_DEFAULT_QUEUE"]
+    assert conf.task_default_queue == "celery"
+    assert Umbel("x", CELERY_DEFAULT_QUEUE="old", set_as_current=False).conf.task_default_queue == "old"
+
+
+def test_an_old_name_with_a_wrong_value_is_told_by_its_new_one() -> None:
+    with pytest.raises(ImproperlyConfigured, match="setting task_time_limit = 'soon'"):
+        config().CELERYD_TASK_TIME_LIMIT = "soon"
+
+
+@pytest.mark.parametrize(
+    ("values", "renames"),
+    [
+        ({"CELERY_ACKS_LATE": True, "task_time_limit": 1, "imports": ()}, "CELERY_ACKS_LATE -> task_acks_late"),
+        ({"CELERY_ACKS_LATE": 1, "CELERY_IMPORTS": (), "task_time_limit": 1}, "task_time_limit -> CELERYD_TASK_TIME"),
+    ],
+)
+def test_old_and_new_names_are_not_mixed(values: dict[str, Any], renames: str) -> None:
+    conf = config()
+    conf.from_object(values)
+    with pytest.raises(ImproperlyConfigured, match=f"mixes old and new names of settings; rename {renames}"):
+        conf.load()
+
+
+def test_both_names_of_one_setting_are_no_mix() -> None:
+    conf = config()
+    conf.from_object({"CELERY_TASK_RESULT_EXPIRES": 1, "result_expires": 2, "task_time_limit": 3})
+    assert (conf.result_expires, conf.task_time_limit) == (2.0, 3.0)
+
+
+def test_a_namespace_beats_old_names_which_still_count() -> None:
+    conf = config()
+    values = {"CELERY_TASK_ACKS_LATE": False, "CELERY_ACKS_LATE": True, "CELERY_ALWAYS_EAGER": True, "CELERY_X_Y": 1}
+    conf.from_object(values, namespace="CELERY")
+    assert conf.changed() == {"task_acks_late": False, "task_always_eager": True, "x_y": 1}
+
+
+def test_celerys_defaults_keep_upper_case_names_that_nothing_has() -> None:
+    conf = Config("celery", environ={})
+    conf.from_object({"CELERY_TASK_TIME_LIMIT": 9})
+    assert conf.CELERY_TASK_TIME_LIMIT == 9
+    assert conf.task_time_limit is None
+
+
 def test_upper_case_names_without_a_namespace_are_explained() -> None:
     conf = config()
     conf.from_object({"CELERY_TASK_TIME_LIMIT": 9, "DEBUG": True})
@@ -337,6 +436,21 @@ def test_secrets_are_masked_for_display() -> None:
     assert conf.table() == {"my_api_token": "********", "task_time_limit": 3.0}
     assert conf.table(censored=False)["my_api_token"] == "t"
     assert "task_acks_late: True" in conf.humanize(with_defaults=True)
+
+
+def test_values_are_found_in_celerys_other_ways() -> None:
+    conf = config()
+    conf.worker_concurrency = 3
+    assert conf.get_by_parts("worker", "concurrency") == 3
+    assert conf.find_value_for_key("concurrency") == 3
+    assert conf.find_value_for_key("serializer", "result") == "json"
+    assert conf.find_value_for_key("enable_utc") is True
+    assert conf.first("task_time_limit", "worker_concurrency") == 3
+    assert conf.without_defaults() == {"worker_concurrency": 3}
+    assert conf.value_set_for("CELERYD_CONCURRENCY")
+    assert not conf.value_set_for("task_time_limit")
+    with pytest.raises(KeyError):
+        conf.find_value_for_key("nothing")
 
 
 def test_reading_and_assigning_from_many_threads_never_shows_a_stale_value() -> None:

@@ -187,7 +187,8 @@ class Umbel:
     @property
     def accept_content(self) -> frozenset[str]:
         """The content types that are decoded."""
-        return serializers.content_types(self.conf.accept_content)
+        names = self.conf.accept_content
+        return serializers.content_types(serializers.names() if names is None else names)
 
     @property
     def timezone(self) -> tzinfo:

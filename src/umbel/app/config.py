@@ -13,19 +13,18 @@ from typing import Any
 
 from umbel.app import source
 from umbel.app.nearest import nearest
-from umbel.app.settings import Defaults, Settings
+from umbel.app.settings import OLD, Defaults, Settings, sounds_secret
 from umbel.core.errors import ImproperlyConfigured, UmbelWarning
 
 _OWN = frozenset({"defaults", "namespace", "version"})
 _PREFIXES = tuple(sorted({name.split("_")[0] + "_" for name in Settings.TABLE if "_" in name}))
-_MASKED = ("API", "TOKEN", "KEY", "SECRET", "PASS", "SIGNATURE", "DATABASE")
 
 
 class Config(Settings, MutableMapping[str, Any]):
     """The values, by attribute and by item. Assigning checks; a wrong value or a mistyped name raises at once.
 
-    Names that no setting has are kept, so that libraries can have settings of their own. ``version`` counts changes,
-    for those who keep what they computed.
+    Names that no setting has are kept, so that libraries can have settings of their own; the upper-case names of
+    Celery's past stand for today's. ``version`` counts changes, for those who keep what they computed.
     """
 
     def __init__(
@@ -57,14 +56,14 @@ class Config(Settings, MutableMapping[str, Any]):
             return self._cache[name]
         except KeyError:
             with self._lock:
-                found = self._cache[name] = self._find(name)
+                found = self._cache[name] = self._find(OLD.get(name, name))
             return found
 
     def _find(self, name: str) -> Any:
         setting = self.TABLE.get(name)
         for variable in setting.environ if setting else ():
             if self._environ.get(variable):
-                return self.TABLE[name].check(self._environ[variable])
+                return self._checked(name, self._environ[variable])
         self.load()
         for layer in (self._assigned, self._loaded):
             if name in layer:
@@ -72,7 +71,7 @@ class Config(Settings, MutableMapping[str, Any]):
         for added in reversed(self._added):
             values = added() if callable(added) else added
             if name in values:
-                return setting.check(values[name]) if setting else values[name]
+                return self._checked(name, values[name]) if setting else values[name]
         if setting is None:
             raise KeyError(name)
         return setting.default(self.defaults)
@@ -126,13 +125,34 @@ class Config(Settings, MutableMapping[str, Any]):
         self.load()
         return {**self._loaded, **self._assigned}
 
+    without_defaults = changed
+
+    def value_set_for(self, name: str) -> bool:
+        """Whether somebody set it."""
+        return OLD.get(name, name) in self.changed()
+
+    def first(self, *names: str) -> Any:
+        """The first value of these that is not None."""
+        return next((value for name in names if (value := self.get(name)) is not None), None)
+
+    def get_by_parts(self, *parts: str) -> Any:
+        """The value of the name in parts: ``get_by_parts("worker", "direct")``."""
+        return self["_".join(part for part in parts if part)]
+
+    def find_value_for_key(self, name: str, namespace: str = "celery") -> Any:
+        """The value of the setting whose name ends so: of ``namespace``, else the first there is. Or ``KeyError``."""
+        name = name.lower()
+        if f"{namespace}_{name}" in self.TABLE:
+            return self[f"{namespace}_{name}"]
+        endings = (known for known in self.TABLE if known == name or known.partition("_")[2] == name)
+        return self[next(endings, name)]
+
     def table(self, with_defaults: bool = False, censored: bool = True) -> dict[str, Any]:
         """Settings for a person to read; values of names that sound secret are masked."""
         shown = {name: self[name] for name in self} if with_defaults else self.changed()
         if not censored:
             return shown
-        secret = {name for name in shown if any(word in name.upper() for word in _MASKED)}
-        return {name: "********" if name in secret else value for name, value in shown.items()}
+        return {name: "********" if sounds_secret(name) else value for name, value in shown.items()}
 
     def humanize(self, with_defaults: bool = False, censored: bool = True) -> str:
         """``table`` as lines of text."""
@@ -153,11 +173,12 @@ class Config(Settings, MutableMapping[str, Any]):
         """Back to what it was without the assignment."""
         self._thaw_check(name)
         with self._lock:
-            del self._assigned[name]
+            del self._assigned[OLD.get(name, name)]
             self._changed()
 
     def assign(self, name: str, value: object) -> None:
         """Set one. Raises ``ImproperlyConfigured`` for a wrong value, a mistyped name, or once a worker has started."""
+        name = OLD.get(name, name)
         self._thaw_check(name)
         checked = self._checked(name, value, typed=True)
         with self._lock:
@@ -176,7 +197,7 @@ class Config(Settings, MutableMapping[str, Any]):
         self._thaw_check("the configuration object")
         with self._lock:
             self.namespace = namespace or self.namespace
-            self._pending = lambda: source.read(obj, self.namespace, silent=silent)
+            self._pending = lambda: source.read(obj, self.namespace, silent=silent, forgive=self.defaults == "celery")
             self._changed()
         if force:
             self.load()
@@ -211,7 +232,11 @@ class Config(Settings, MutableMapping[str, Any]):
     def _checked(self, name: str, value: object, *, typed: bool = False) -> Any:
         setting = self.TABLE.get(name)
         if setting is not None:
-            return setting.check(value)
+            checked = setting.check(value)
+            objection = setting.objection(checked)
+            if objection is not None:
+                self._object(objection, kept=setting.status != "obsolete")
+            return checked
         if typed or name.startswith(_PREFIXES):
             self._suspect(name)
         return value
@@ -220,10 +245,13 @@ class Config(Settings, MutableMapping[str, Any]):
         meant = nearest(name, self.TABLE)
         if meant is None:
             return
-        text = f"there is no setting {name!r}; did you mean {meant!r}?"
-        if self.defaults == "umbel":
+        self._object(f"there is no setting {name!r}; did you mean {meant!r}?", kept=True)
+
+    def _object(self, text: str, *, kept: bool) -> None:
+        """Say what is wrong: as an error, or as a warning where Celery would keep it and the app is moving from it."""
+        if self.defaults == "umbel" or not kept:
             raise ImproperlyConfigured(text)
-        warnings.warn(text, UmbelWarning, stacklevel=4)
+        warnings.warn(text, UmbelWarning, stacklevel=5)
 
 
 # Of the constructor ---------------------------------------------------------------------------------------------------
@@ -234,7 +262,7 @@ _LATER = ("amqp", "control", "events", "fixups", "loader", "log", "tasks")
 
 def check_keywords(settings: Mapping[str, Any]) -> None:
     """Refuse what was passed to ``Umbel()`` and is neither a keyword nor a setting, but looks like a keyword."""
-    for name in settings.keys() - Settings.TABLE.keys():
+    for name in settings.keys() - Settings.TABLE.keys() - OLD.keys():
         if name in _LATER:
             raise ImproperlyConfigured(f"Umbel({name}=...) is not built yet; leave it out")
         meant = nearest(name, _KEYWORDS)

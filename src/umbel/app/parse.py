@@ -1,12 +1,9 @@
-"""How a setting's value is read: text to bool, timedelta to seconds, one name to a list of names. Pure.
-
-Each parser returns the value, or raises ``ValueError`` or ``TypeError`` with what was expected.
-"""
+"""The kinds of values that settings have: text to bool, timedelta to seconds, one name to a list of names. Pure."""
 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta, tzinfo
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from umbel.core.options import parse_rate
@@ -16,140 +13,157 @@ T = TypeVar("T")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-def maybe(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """None, or what ``parse`` takes."""
-    return lambda value: None if value is None else parse(value)
+class Kind(Generic[T]):
+    """How one kind of value is read. ``allowed`` tells people what may be given, ``unit`` what it counts.
+
+    Calling it returns the value as its type, or raises ``TypeError`` or ``ValueError``.
+    """
+
+    def __init__(self, read: Callable[[Any], T], allowed: str, unit: str = "") -> None:
+        self.read = read
+        self.allowed = allowed
+        self.unit = unit
+
+    def __call__(self, value: Any) -> T:
+        """``value`` as the type."""
+        return self.read(value)
+
+    def of(self, unit: str) -> "Kind[T]":
+        """The same, counting something else."""
+        return Kind(self.read, self.allowed, unit)
 
 
-def anything(value: Any) -> Any:
-    """Any value: whoever uses it checks it."""
-    return value
+def maybe(kind: Kind[T]) -> Kind[T | None]:
+    """None, or what ``kind`` takes."""
+    return Kind(lambda value: None if value is None else kind(value), f"{kind.allowed}; or None", kind.unit)
 
 
-def flag(value: object) -> bool:
-    """True or False, also as text or number."""
-    if isinstance(value, bool):
-        return value
-    try:
-        return _FLAGS[str(value).lower()]
-    except KeyError:
-        raise ValueError("expected True or False") from None
-
-
-def text(value: object) -> str:
-    """Text."""
-    if not isinstance(value, str):
-        raise TypeError("expected text")
-    return value
-
-
-def number(value: object) -> float:
-    """A number, also as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError("expected a number")
-    return float(value)
-
-
-def seconds(value: object) -> float:
-    """Seconds, not negative; also as timedelta."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    parsed = number(value)
-    if not parsed >= 0:
-        raise ValueError("expected a number of seconds, not negative")
-    return parsed
-
-
-def more_than_nothing(value: object) -> float:
-    """Seconds, more than 0."""
-    parsed = seconds(value)
-    if parsed == 0:
-        raise ValueError("expected more than 0 seconds")
-    return parsed
-
-
-def count(value: object) -> int:
-    """A whole number, not negative."""
-    parsed = number(value)
-    if parsed < 0 or parsed != int(parsed):
-        raise ValueError("expected a whole number, not negative")
-    return int(parsed)
-
-
-def positive(value: object) -> int:
-    """A whole number, 1 or more."""
-    parsed = count(value)
-    if parsed == 0:
-        raise ValueError("expected a whole number, 1 or more")
-    return parsed
-
-
-def priority(value: object) -> int:
-    """0 to 9."""
-    parsed = count(value)
-    if parsed > 9:
-        raise ValueError("expected a priority from 0 to 9")
-    return parsed
-
-
-def names(value: object) -> tuple[str, ...]:
-    """A list of names; one name is a list of one."""
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise TypeError("expected a list of names")
-
-
-def table(value: object) -> dict[str, Any]:
-    """A dict; None is an empty one."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise TypeError("expected a dict")
-    return dict(value)
-
-
-def choice(*allowed: Any) -> Callable[[object], Any]:
+def choice(*allowed: Any) -> Kind[Any]:
     """One of these."""
 
     def one_of(value: object) -> Any:
         for known in allowed:
             if value == known:
                 return known
-        raise ValueError(f"expected {' or '.join(repr(known) for known in allowed)}")
+        raise ValueError
 
-    return one_of
+    return Kind(one_of, " or ".join(repr(known) for known in allowed))
 
 
-def delivery_mode(value: object) -> int:
-    """1 or 2, also by AMQP's names."""
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return _FLAGS[str(value).lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError
+    return float(value)
+
+
+def _seconds(value: object) -> float:
+    parsed = _number(value.total_seconds() if isinstance(value, timedelta) else value)
+    if not parsed >= 0:
+        raise ValueError
+    return parsed
+
+
+def _more_than_nothing(value: object) -> float:
+    parsed = _seconds(value)
+    if parsed == 0:
+        raise ValueError
+    return parsed
+
+
+def _count(value: object) -> int:
+    parsed = _number(value)
+    if parsed < 0 or not parsed.is_integer():
+        raise ValueError
+    return int(parsed)
+
+
+def _positive(value: object) -> int:
+    parsed = _count(value)
+    if parsed == 0:
+        raise ValueError
+    return parsed
+
+
+def _priority(value: object) -> int:
+    parsed = _count(value)
+    if parsed > 9:
+        raise ValueError
+    return parsed
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise TypeError
+
+
+def _table(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return dict(value)
+
+
+def _delivery_mode(value: object) -> int:
     named = {"transient": 1, "persistent": 2}
     return int(choice(1, 2)(named.get(value, value) if isinstance(value, str) else value))
 
 
-def level(value: object) -> str:
-    """A level's name."""
-    known = logging.getLevelNamesMapping()
+def _level(value: object) -> str:
     name = logging.getLevelName(value) if isinstance(value, int) else str(value).upper()
-    if name not in known:
-        raise ValueError(f"expected one of {', '.join(sorted(known, key=known.__getitem__))}")
+    if name not in logging.getLevelNamesMapping():  # programs add their own
+        raise ValueError
     return str(name)
 
 
-def rate(value: Any) -> Any:
-    """A rate as ``parse_rate`` reads it; kept as it was given."""
+def _rate(value: Any) -> Any:
     parse_rate(value)
     return value
 
 
-def zone(value: object) -> str | tzinfo:
-    """The name of a time zone, or a ``tzinfo``."""
+def _zone(value: object) -> str | tzinfo:
     if isinstance(value, tzinfo):
         return value
-    name = text(value)
+    name = _text(value)
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("no such time zone") from None
+    except ZoneInfoNotFoundError:
+        raise ValueError from None
     return name
+
+
+_LEVELS = logging.getLevelNamesMapping()
+
+anything: Kind[Any] = Kind(lambda value: value, "anything")
+flag = Kind(_flag, "True or False")
+text = Kind(_text, "text")
+number = Kind(_number, "a number")
+seconds = Kind(_seconds, "a number of seconds, not negative", "seconds")
+more_than_nothing = Kind(_more_than_nothing, "more than 0 seconds", "seconds")
+count = Kind(_count, "a whole number, not negative")
+positive = Kind(_positive, "a whole number, 1 or more")
+priority = Kind(_priority, "a priority from 0 to 9")
+names = Kind(_names, "a list of names")
+table = Kind(_table, "a dict")
+delivery_mode = Kind(_delivery_mode, "1 (transient) or 2 (persistent)")
+level = Kind(_level, f"one of {', '.join(sorted(_LEVELS, key=_LEVELS.__getitem__))}")
+rate = Kind(_rate, "a rate: '10/s', '5/m', '1/h', or a number per second; or None")
+zone = Kind(_zone, "the name of a time zone there is, such as 'Europe/Vienna', or a tzinfo")

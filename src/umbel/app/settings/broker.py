@@ -1,0 +1,43 @@
+"""Settings of the broker and of connections to it. Rows of the table, nothing else."""
+
+from umbel.app.parse import flag, maybe, more_than_nothing, seconds, table, text
+from umbel.app.settings.setting import Setting, Values, later, obsolete
+
+_URL = "say it in broker_url: 'redis://user:password@host:6379/0'"
+
+
+class Broker(Values):
+    """Broker."""
+
+    broker_url = Setting(
+        maybe(text),
+        None,
+        "Where messages go. None: the file umbel.db beside the app's top package.",
+        environ=("UMBEL_BROKER_URL", "CELERY_BROKER_URL"),
+    )
+    broker_channel_error_retry = later(False, "Reconnect also after errors of the channel.")
+    broker_connection_max_retries = later(100, "Attempts to reach the broker again; None or 0: for ever.")
+    broker_connection_retry = later(True, "Reconnect when the connection is lost.")
+    broker_connection_retry_on_startup = Setting(flag, True, "Wait for the broker when a worker starts.")
+    broker_connection_timeout = later(4.0, "How long an attempt to connect may take.", more_than_nothing)
+    broker_failover_strategy = later(None, "Which of several brokers is tried next.")
+    broker_heartbeat = later(120, "AMQP's heartbeat in seconds; 0: off.")
+    broker_heartbeat_checkrate = later(3.0, "How often in a heartbeat it is looked at.")
+    broker_login_method = later(None, "AMQP's way to log in.")
+    broker_native_delayed_delivery_queue_type = later("quorum", "RabbitMQ's type of the queues that delay.")
+    broker_pool_acquire_timeout = later(None, "How long a call waits for a free connection.")
+    broker_pool_limit = later(10, "Connections that calls share.")
+    broker_publish_timeout = Setting(
+        seconds, 5.0, "How long delay() may take until it returns or raises, whatever the broker does."
+    )
+    broker_read_url = later(None, "Where workers read, if that is another place than broker_url.")
+    broker_transport_options = Setting(table, {}, "Options of the broker's adapter.")
+    broker_use_ssl = later(False, "TLS to the broker.")
+    broker_write_url = later(None, "Where calls go, if that is another place than broker_url.")
+
+    broker_host = obsolete(_URL)
+    broker_password = obsolete(_URL)
+    broker_port = obsolete(_URL)
+    broker_transport = obsolete(_URL)
+    broker_user = obsolete(_URL)
+    broker_vhost = obsolete(_URL)

@@ -1,0 +1,63 @@
+"""Settings of results and of the stores that keep them. Rows of the table, nothing else."""
+
+from umbel.app.parse import anything, count, flag, maybe, seconds, table, text
+from umbel.app.settings.setting import Setting, Values, later, obsolete
+
+DAY = 86400.0
+_URL = "say it in result_backend: 'redis://user:password@host:6379/0'"
+_RPC = "it is for results sent as AMQP messages; use result_backend"
+
+
+class Results(Values):
+    """Results."""
+
+    result_backend = Setting(
+        maybe(text),
+        None,
+        "Where results go. None: to the broker's file if the broker is the embedded default, else nowhere.",
+        environ=("UMBEL_RESULT_BACKEND", "CELERY_RESULT_BACKEND"),
+    )
+    result_backend_always_retry = later(False, "Try again when the store fails.")
+    result_backend_base_sleep_between_retries_ms = later(10, "The first pause between these attempts.")
+    result_backend_max_retries = later(float("inf"), "How often.")
+    result_backend_max_sleep_between_retries_ms = later(10000, "The longest pause between them.")
+    result_backend_transport_options = Setting(table, {}, "Options of the store's adapter.")
+    result_chord_expires = later(None, "How long what a chord counts is kept.")
+    result_chord_join_timeout = later(3.0, "How long reading the results of a chord's header may take.")
+    result_chord_retry_interval = later(1.0, "How often an unfinished chord is looked at.")
+    result_compression = later(None, "How results are compressed.")
+    result_expires = Setting(maybe(seconds), DAY, "How long a result is kept; None or 0: for ever.")
+    result_extended = Setting(flag, False, "Store name, args, kwargs, worker, retries and queue with a result.")
+    result_failure_expires = later(None, "The same for failures; None: as result_expires.")
+    result_max_size = Setting(
+        maybe(count.of("bytes")),
+        1024 * 1024,
+        "Size of a result above which a warning is logged, once per task.",
+        celery=None,
+    )
+    result_persistent = later(None, "Whether results sent as AMQP messages survive the broker.")
+    result_serializer = later("json", "How results are encoded.", text)
+
+    result_cache_max = obsolete("results are not cached; leave it out", -1)
+    result_exchange = obsolete(_RPC, "celeryresults")
+    result_exchange_type = obsolete(_RPC, "direct")
+
+
+class Redis(Values):
+    """Results in Redis."""
+
+    redis_backend_credential_provider = Setting(anything, None, "Gives user and password of the Redis with results.")
+    redis_backend_health_check_interval = later(None, "How often an idle connection is looked at.")
+    redis_backend_use_ssl = Setting(maybe(table), None, "TLS to the Redis with results: the ssl_* options of a URL.")
+    redis_client_name = Setting(maybe(text), None, "What CLIENT LIST shows of connections that read results.")
+    redis_max_connections = later(None, "Connections to the Redis with results.")
+    redis_retry_on_timeout = later(False, "Ask again when the Redis with results did not answer in time.")
+    redis_socket_connect_timeout = Setting(maybe(seconds), None, "How long connecting to it may take.")
+    redis_socket_keepalive = later(False, "TCP keep-alive of connections to it.")
+    redis_socket_timeout = Setting(maybe(seconds), None, "How long to wait for its answers. None: 30.")
+
+    redis_db = obsolete(_URL)
+    redis_host = obsolete(_URL)
+    redis_password = obsolete(_URL)
+    redis_port = obsolete(_URL)
+    redis_username = obsolete(_URL)

@@ -1,0 +1,90 @@
+"""Settings of workers. Rows of the table, nothing else."""
+
+from umbel.app import parse
+from umbel.app.parse import choice, count, flag, maybe, more_than_nothing, positive, seconds, text
+from umbel.app.settings.setting import Setting, Values, by_design, later, no_use, obsolete
+
+_TIMER = "its timers are those of asyncio"
+_POOL = "a worker starts, watches and replaces its processes itself"
+
+
+class Worker(Values):
+    """Worker."""
+
+    worker_concurrency = Setting(maybe(positive), None, "Processes (prefork). None: the CPUs there are.")
+    worker_autoscaler = later("celery.worker.autoscale:Autoscaler", "Class that decides how many processes run.")
+    worker_cancel_long_running_tasks_on_connection_loss = later(
+        False, "End tasks that acknowledge late when the broker is lost."
+    )
+    worker_deduplicate_successful_tasks = later(False, "Do not run again what is stored as SUCCESS.")
+    worker_detect_quorum_queues = later(True, "Look for RabbitMQ's quorum queues.")
+    worker_direct = later(False, "Read a queue of the worker's own name.")
+    worker_disable_prefetch = later(False, "Claim no message before a process is free.")
+    worker_disable_rate_limits = later(False, "Ignore all rate limits.")
+    worker_enable_remote_control = later(True, "Listen to remote control.")
+    worker_enable_soft_shutdown_on_idle = later(False, "Soft shutdown also where no task runs.")
+    worker_hijack_root_logger = later(True, "Set up the root logger in workers.", flag)
+    worker_lease = Setting(more_than_nothing, 30.0, "Silence of a process after which what it held is taken over.")
+    worker_log_color = later(None, "Colour log lines; None: on a terminal.", maybe(flag))
+    worker_log_datefmt = later(None, "Format of times in log lines.")
+    worker_log_format = later(
+        "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s", "Format of a worker's log lines.", text
+    )
+    worker_task_log_datefmt = later(None, "Format of times in log lines of tasks.")
+    worker_task_log_format = later(
+        "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s",
+        "Format of log lines of get_task_logger.",
+        text,
+    )
+    worker_logfile = later(None, "File that is logged to.")
+    worker_pidfile = later(None, "File that holds the process's number.")
+    worker_uid = later(None, "User that the worker becomes.")
+    worker_gid = later(None, "Group that the worker becomes.")
+    worker_umask = later(None, "Permissions that files the worker makes do not get.")
+    worker_executable = later(None, "The interpreter of a worker in the background.")
+    worker_max_memory_per_child = later(None, "Memory above which a process is replaced, in KiB.")
+    worker_max_tasks_per_child = later(None, "Tasks after which a process is replaced.", maybe(positive))
+    worker_pool = Setting(text, "prefork", "Lane: prefork or solo.")
+    worker_pool_restarts = later(False, "Let remote control restart the processes.")
+    worker_pool_start_method = later("forkserver", "How processes are started.", choice("forkserver", "fork", "spawn"))
+    worker_prefetch_multiplier = Setting(
+        maybe(count.of("messages")), None, "Cap of the read-ahead, per slot. None: adaptive; 0: no cap.", celery=4
+    )
+    worker_proc_alive_timeout = later(4.0, "How long a process may take to start.")
+    worker_rate_limit_scope = Setting(
+        choice("cluster", "worker"), "cluster", "Whether rate limits hold across workers.", celery="worker"
+    )
+    worker_redirect_stdouts = later(True, "Log what tasks print.", flag)
+    worker_redirect_stdouts_level = later("WARNING", "At this level.", parse.level)
+    worker_send_task_events = later(False, "Send events of tasks.")
+    worker_shutdown_timeout = Setting(
+        maybe(seconds), 25.0, "Time that running tasks get when a worker is told to stop; None: any.", celery=None
+    )
+    worker_soft_shutdown_timeout = later(0.0, "Time that running tasks get in a cold shutdown.")
+    worker_stuck_timeout = Setting(
+        maybe(seconds),
+        None,
+        "Time without a sign of life after which a busy process is taken for stuck; None: off.",
+    )
+
+    worker_eta_task_limit = by_design(
+        None, "Most delayed tasks in a worker's memory. By design none is: they wait in the broker.", maybe(count)
+    )
+    worker_lost_wait = by_design(
+        10.0, "How long to wait for the result of a lost process. By design its end is seen at once.", seconds
+    )
+    worker_state_db = by_design(
+        None, "File that remembers revoked tasks. By design the broker does, across restarts.", maybe(text)
+    )
+
+    worker_agent = obsolete("nothing takes its place; leave it out")
+    worker_consumer = no_use("celery.worker.consumer:Consumer", "Class of the consumer.", "its consumers are adapters")
+    worker_enable_prefetch_count_reduction = no_use(
+        True,
+        "Fetch less after the connection was lost.",
+        "what a process holds is told to the broker when it connects again",
+        flag,
+    )
+    worker_pool_putlocks = no_use(True, "Wait for a free process before one is given a task.", _POOL, flag)
+    worker_timer = no_use(None, "Class of the timer.", _TIMER)
+    worker_timer_precision = no_use(1.0, "How exact it is.", _TIMER)
