@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import RFC_4122, UUID
 
+import msgspec
 import pytest
 
 from tests.app.conftest import Outbox, TurnedClock
@@ -28,6 +29,51 @@ def add(app: Umbel) -> Any:
 
 def head(outbox: Outbox) -> Headers:
     return outbox.last.message.headers
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"queue": "email", "priority": 5, "serializer": "json", "delivery_mode": 1},
+        {"ignore_result": True, "routing_key": "this.way"},
+        {"time_limit": 9, "soft_time_limit": 5},
+        {"expires": 30},
+    ],
+)
+def test_the_short_way_makes_the_same_message(app: Umbel, options: dict[str, Any]) -> None:
+    """A call without options copies what is known of its task; the long way looks at every option anew."""
+    app.conf.task_default_priority = 3
+
+    def made(task: Any, said: dict[str, Any]) -> tuple[Any, ...]:
+        outgoing = app.client.build(task, (1,), {"y": 2}, said)
+        message = outgoing.message
+        headers = msgspec.structs.asdict(message.headers)
+        assert headers.pop("id") == headers.pop("root_id") == message.properties.correlation_id
+        message.properties.correlation_id = None
+        return outgoing.queue, outgoing.due, headers, message.properties, message.body, message.content_type
+
+    task = app.task(lambda x, y: x, name="tasks.short", **options)
+    assert made(task, {}) == made(task, {"retries": 0})
+    assert made("tasks.elsewhere", {}) == made("tasks.elsewhere", {"retries": 0})
+    assert (
+        app.client.build(task, (1, 2)).message.headers.stamps
+        is not app.client.build(task, (1, 2)).message.headers.stamps
+    )
+
+
+def test_a_forked_child_says_who_it_is(add: Any, app: Umbel) -> None:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writer, str(app.client.build(add, (1,)).message.headers.origin).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 1000).decode() == f"gen{pid}@{socket.gethostname()}"
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_plain_call_has_the_headers_that_celery_writes(add: Any, outbox: Outbox) -> None:

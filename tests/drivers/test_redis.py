@@ -16,7 +16,7 @@ from tests.servers import RedisServer
 from umbel.broker.redis import RedisBroker
 from umbel.core.delivery import Accepted, Unknown
 from umbel.core.errors import ImproperlyConfigured, OperationalError
-from umbel.drivers.redis import CutOff, Place, Pool, connect, parse, sync_connect
+from umbel.drivers.redis import CutOff, Place, Pool, blocking, connect, parse, sync_connect
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.broker_conformance import call
 
@@ -196,6 +196,26 @@ def test_an_answer_has_a_deadline(redis_url: str) -> None:
         assert link.closed is not None
 
     asyncio.run(body())
+
+
+def test_a_slow_answer_is_slept_for(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for the answer pays only where it comes at once: elsewhere it is given up, but for a try now and then."""
+    connection = sync_connect(parse(redis_url)[0])
+    looked, read = [], os.read
+
+    def look(number: int, size: int) -> bytes:
+        looked.append(number)
+        return read(number, size)
+
+    monkeypatch.setattr(os, "read", look)
+    for _ in range(20):
+        assert connection.call([("BLPOP", "nothing", "0.005")], 5) == [None]
+    ours = looked.count(connection.sock.fileno())
+    assert ours <= 4 * blocking._LOOKS  # in calls 1, 4, 9, 18
+    assert ours > 0 or not blocking._ENOUGH_CPUS
+    for _ in range(2 ** (blocking._MOST_VAIN + 1)):
+        assert connection.call([("PING",)], 5) == [b"PONG"]
+    connection.close()
 
 
 def test_connecting_is_inside_the_deadline() -> None:

@@ -16,14 +16,14 @@ def policy_of(conf: Config, options: Mapping[str, Any] | None) -> dict[str, Any]
 
 
 class Attempts:
-    """One publish, from its first attempt to the end of ``broker_publish_timeout``."""
+    """One publish, from its first attempt at ``started`` (monotonic) to the end of ``broker_publish_timeout``."""
 
-    def __init__(self, app: "Umbel", options: Mapping[str, Any] | None) -> None:
+    def __init__(self, app: "Umbel", options: Mapping[str, Any] | None, started: float) -> None:
         self.app = app
         self.options = options or {}
         self.clock = app.clock
         self.timeout = app.conf.broker_publish_timeout
-        self.deadline = self.clock.monotonic() + self.timeout
+        self.deadline = started + self.timeout
         self.count = 0
 
     def remaining(self) -> float:

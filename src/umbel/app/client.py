@@ -76,11 +76,8 @@ class Client:
         return [Outgoing(queue, outgoing.message, outgoing.due) for queue in queues]
 
     def _warn_of_loop(self, outgoing: Outgoing) -> None:
-        if self._warned_of_loop or self.app.outlet is not None:
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        # The public function raises where there is no loop, which would cost every call.
+        if asyncio._get_running_loop() is None or self._warned_of_loop or self.app.outlet is not None:  # noqa: SLF001
             return
         self._warned_of_loop = True
         warnings.warn(
@@ -152,7 +149,7 @@ class Client:
         self.app.finalize(auto=True)
         router, fixed = self.app.routing()
         name = task if isinstance(task, str) else task.name
-        plan = Plan(name, known, router, fixed=fixed, version=conf.version)
+        plan = Plan(name, known, router, conf, fixed=fixed)
         if known is not None:
             known.plan = plan
         else:
@@ -164,10 +161,12 @@ class Client:
     def _head(
         self, plan: Plan, args: Args, kwargs: Kwargs, options: Mapping[str, Any], destination: Destination
     ) -> tuple[Headers, Properties, float | None]:
+        parent = request.current.get()
+        if parent is None and options is plan.routed and plan.skeleton is not None:
+            return *plan.skeleton.head(uuid(self.app.clock.now()), args, kwargs), None
         get = options.get
         task_id = get("task_id") or uuid(self.app.clock.now())
         parent_id, root_id, priority = get("parent_id"), get("root_id"), get("priority")
-        parent = request.current.get()
         if parent is not None and parent.id is not None:
             root_id = root_id or parent.root_id or parent.id
             parent_id = parent_id or parent.id
@@ -235,12 +234,12 @@ class Client:
         embed: Embed | None,
         options: Mapping[str, Any],
     ) -> Message:
-        serializer = options.get("serializer") or self.app.conf.task_serializer
+        serializer = options.get("serializer") or plan.serializer
         try:
             content_type, encoding, data = wire_body.encode(args, kwargs, embed, serializer)
         except EncodeError as error:
             raise plan.named(error) from error.__cause__
-        limit = self.app.conf.task_max_payload
+        limit = plan.max_payload
         if limit is not None and len(data) > limit:
             raise PayloadTooLarge(plan.name, len(data), limit)
         return Message(headers, properties, data, content_type, encoding, custom or None)
@@ -289,20 +288,23 @@ class Client:
 
         Raises ``OperationalError`` that says what became of the messages, and what to do.
         """
-        attempts = Attempts(self.app, options)
+        app = self.app
+        started, deadline = app.clock.monotonic(), app.conf.broker_publish_timeout
+        attempts: Attempts | None = None
         while True:
             try:
-                outlet = self.app.outlet
-                way = self.app.sync_producer if outlet is None else outlet
-                receipts = way.publish(messages, deadline=attempts.remaining())
+                outlet = app.outlet
+                receipts = (app.sync_producer if outlet is None else outlet).publish(messages, deadline=deadline)
                 break
             except OperationalError as error:
-                self.app.clock.pause(attempts.pause(error))
+                attempts = attempts or Attempts(app, options, started)
+                app.clock.pause(attempts.pause(error))
+                deadline = attempts.remaining()
         self._check(messages, receipts)
 
     async def apublish(self, messages: Sequence[Outgoing], options: Mapping[str, Any] | None = None) -> None:
         """``publish``, for coroutines."""
-        attempts = Attempts(self.app, options)
+        attempts = Attempts(self.app, options, self.app.clock.monotonic())
         while True:
             try:
                 outlet = self.app.outlet
@@ -317,9 +319,11 @@ class Client:
 
     def _check(self, messages: Sequence[Outgoing], receipts: Sequence[Receipt]) -> None:
         failed: tuple[Outgoing, Receipt] | None = None
+        heard = signals.after_task_publish.receivers or signals.task_sent.receivers
         for outgoing, receipt in zip(messages, receipts, strict=True):
-            if isinstance(receipt, Accepted):
-                self.announce(outgoing)
+            if type(receipt) is Accepted:
+                if heard:
+                    self.announce(outgoing)
             elif failed is None:
                 failed = outgoing, receipt
         if failed is None:

@@ -1,10 +1,11 @@
-"""Names for what has none: task ids, and who sent a message. Safe after a fork, because nothing is kept."""
+"""Names for what has none: task ids, and who sent a message. Safe after a fork."""
 
 import os
 import socket
 
 _HOST = socket.gethostname()
-_VARIANT = "89ab89ab89ab89ab"
+_VARIANT = dict(zip("0123456789abcdef", "89ab89ab89ab89ab", strict=True))
+_origin = ""
 
 
 def uuid(now: float) -> str:
@@ -13,9 +14,18 @@ def uuid(now: float) -> str:
     Ids made one after the other sort together, so that an index over a million of them is written at its end only.
     """
     t, h = f"{int(now * 1000):012x}", os.urandom(10).hex()
-    return f"{t[:8]}-{t[8:]}-7{h[:3]}-{_VARIANT[int(h[3], 16)]}{h[4:7]}-{h[7:19]}"
+    return f"{t[:8]}-{t[8:]}-7{h[:3]}-{_VARIANT[h[3]]}{h[4:7]}-{h[7:19]}"
 
 
 def origin() -> str:
     """``gen<pid>@<host>``: this process, as a sender of messages."""
-    return f"gen{os.getpid()}@{_HOST}"
+    return _origin
+
+
+def _begin() -> None:
+    global _origin
+    _origin = f"gen{os.getpid()}@{_HOST}"
+
+
+_begin()
+os.register_at_fork(after_in_child=_begin)

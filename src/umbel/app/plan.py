@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from umbel.app.config import Config
 from umbel.app.nearest import advice
+from umbel.app.skeleton import Skeleton, skeleton
 from umbel.core.errors import EncodeError, ImproperlyConfigured
 from umbel.core.options import merge
 from umbel.core.routing import Destination, Router
@@ -83,17 +85,32 @@ LATER = frozenset(
 class Plan:
     """The calls of one task, prepared. ``task`` is None for calls by name.
 
-    ``routed`` and ``destination`` are what a call without options of its own comes to; None where the route may depend
-    on the arguments. ``parameters`` names the task's positional parameters, for error messages.
+    ``routed`` and ``destination`` are what a call without options of its own comes to, and ``skeleton`` is its head;
+    None where the route may depend on the arguments. ``parameters`` names the task's positional parameters, for error
+    messages.
     """
 
-    __slots__ = ("check", "destination", "name", "options", "parameters", "routed", "router", "task", "version")
+    __slots__ = (
+        "check",
+        "destination",
+        "max_payload",
+        "name",
+        "options",
+        "parameters",
+        "routed",
+        "router",
+        "serializer",
+        "skeleton",
+        "task",
+        "version",
+    )
 
-    def __init__(self, name: str, task: "Task[..., Any] | None", router: Router, *, fixed: bool, version: int) -> None:
+    def __init__(self, name: str, task: "Task[..., Any] | None", router: Router, conf: Config, *, fixed: bool) -> None:
         self.name = name
         self.task = task
         self.router = router
-        self.version = version
+        self.version = conf.version
+        self.serializer, self.max_payload = conf.task_serializer, conf.task_max_payload
         self.options = _own_options(task) if task is not None else {}
         self.check: Check | None = None
         self.parameters: tuple[str, ...] = ()
@@ -101,9 +118,11 @@ class Plan:
             self.parameters, self.check = _checker(task)
         self.routed: dict[str, Any] | None = None
         self.destination: Destination | None = None
+        self.skeleton: Skeleton | None = None
         if fixed:
             self.routed = router.route(name, (), {}, self.options, task=task)
             self.destination = router.destination(self.routed)
+            self.skeleton = skeleton(name, self.routed, self.destination, conf)
 
     def merge(
         self, args: Any, kwargs: Any, options: Mapping[str, Any] | None

@@ -1,7 +1,7 @@
 """A connection with Umbel's scripts on the server, async and blocking. Knows how to call; decides nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -57,8 +57,10 @@ class Shape:
         """What the scripts are told: nothing, so that they read the server's clock; in tests, the test's time."""
         return "" if self.clock is SYSTEM else repr(self.clock.now())
 
-    def commands(self, sent: Sequence[Sent], scripts: dict[str, Script]) -> list[Command]:
+    def commands(self, sent: Sequence[Sent], scripts: dict[str, Script]) -> Sequence[Command]:
         """Commands for calls."""
+        if Call not in map(type, sent):
+            return sent  # type: ignore[return-value]
         now = self.now()
         return [one.command(scripts, self.layout, now) if type(one) is Call else one for one in sent]  # type: ignore[misc]
 
@@ -154,10 +156,9 @@ class SyncChannel(Shape):
     def __init__(self, place: Place, layout: Layout, clock: Clock) -> None:
         super().__init__(place, layout, clock)
         self._pool = Pool(place)
-
-    def connection(self, timeout: float) -> AbstractContextManager[SyncConnection]:
+        self.connection: Callable[[float], AbstractContextManager[SyncConnection]] = self._pool.connection
         """A connection, for as long as the context lasts. Raises ``OperationalError``."""
-        return self._pool.connection(timeout)
+        self.take, self.give = self._pool.take, self._pool.give
 
     def on(self, connection: SyncConnection, sent: Sequence[Sent], timeout: float) -> list[Any]:
         """What the server answers on this connection, errors among it. Raises ``CutOff``."""

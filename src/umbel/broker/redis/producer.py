@@ -14,6 +14,44 @@ from umbel.drivers.redis.loops import PerLoop
 from umbel.runtime.clock import Clock
 
 
+class Single:
+    """What a call with one message publishes, as most calls have one: see ``Publication``."""
+
+    __slots__ = ("_layout", "_queue", "_steps", "receipts")
+
+    def __init__(self, outgoing: Outgoing, layout: Layout) -> None:
+        self.receipts: list[Receipt] = [ACCEPTED]
+        self._layout = layout
+        self._queue = outgoing.queue
+        self._steps: list[Sent] = []
+        try:
+            target, due, name, element = outgoing_args(outgoing, layout)
+        except (UmbelError, TypeError, ValueError) as exc:
+            self.receipts = [Refused(exc)]
+        else:
+            self._steps = [Call("delay", target, due, name, element) if due else ("LPUSH", target, element)]
+
+    def commands(self, known: set[str]) -> list[Sent]:
+        """The command, and the binding if this connection has not made it yet."""
+        if self._queue in known or not self._steps:
+            return self._steps
+        return [("SADD", *self._layout.bound(self._queue)), *self._steps]
+
+    def read(self, replies: list[Any], known: set[str], place: Place) -> list[Receipt]:
+        """The receipt. Raises ``OperationalError`` if the server took nothing at all."""
+        if is_error(replies[-1]):
+            error = explained(replies[-1], place)
+            if not isinstance(error, BadOperation):
+                raise error
+            return [Refused(error)]
+        known.add(self._queue)
+        return self.receipts
+
+    def unknown(self, error: CutOff) -> list[Receipt]:
+        """The receipt when the connection ended before the answer came."""
+        return [Unknown(error)]
+
+
 class Publication:
     """What one call publishes: the commands, and the receipts that their replies come to."""
 
@@ -81,6 +119,11 @@ class Publication:
         return [Unknown(error) if isinstance(receipt, Accepted) else receipt for receipt in self.receipts]
 
 
+def publication(messages: Sequence[Outgoing], layout: Layout) -> Single | Publication:
+    """What a call publishes."""
+    return Single(messages[0], layout) if len(messages) == 1 else Publication(messages, layout)
+
+
 class RedisProducer:
     """See ``broker.base.Producer``."""
 
@@ -90,21 +133,21 @@ class RedisProducer:
 
     async def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         """As the port says: all that can be encoded goes in one step."""
-        publication = Publication(messages, self._layout)
+        sending = publication(messages, self._layout)
         channel = await self._channels.get()
         end = channel.clock.monotonic() + deadline
         try:
             connection = await channel.opened(deadline)
         except CutOff as exc:
             raise OperationalError(str(exc)) from exc
-        commands = publication.commands(channel.known)
+        commands = sending.commands(channel.known)
         if not commands:
-            return publication.receipts
+            return sending.receipts
         try:
             replies = await channel.on(connection, commands, max(0.001, end - channel.clock.monotonic()))
         except CutOff as exc:
-            return publication.unknown(exc)
-        return publication.read(replies, channel.known, channel.place)
+            return sending.unknown(exc)
+        return sending.read(replies, channel.known, channel.place)
 
     async def close(self) -> None:
         """Nothing is held: the connection belongs to the event loop."""
@@ -120,18 +163,20 @@ class RedisSyncProducer:
     def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         """As the port says: all that can be encoded goes in one step."""
         channel = self._channel
-        publication = Publication(messages, channel.layout)
+        sending = publication(messages, channel.layout)
         clock = channel.clock
         end = clock.monotonic() + deadline
-        with channel.connection(deadline) as connection:
-            commands = publication.commands(connection.known)
+        connection = channel.take(deadline)
+        try:
+            commands = sending.commands(connection.known)
             if not commands:
-                return publication.receipts
-            try:
-                replies = channel.on(connection, commands, max(0.001, end - clock.monotonic()))
-            except CutOff as exc:
-                return publication.unknown(exc)
-            return publication.read(replies, connection.known, channel.place)
+                return sending.receipts
+            replies = channel.on(connection, commands, max(0.001, end - clock.monotonic()))
+            return sending.read(replies, connection.known, channel.place)
+        except CutOff as exc:
+            return sending.unknown(exc)
+        finally:
+            channel.give(connection)
 
     def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says."""

@@ -1,0 +1,44 @@
+"""The head of a call without options, complete but for ids and arguments: made once per task, copied for each call.
+
+Pure. What a call's own options change, and what depends on the time, is the business of ``client``.
+"""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+from umbel.app.argsrepr import short
+from umbel.app.config import Config
+from umbel.app.identity import origin
+from umbel.core.message import DeliveryInfo, Headers, Properties
+from umbel.core.routing import Destination
+
+_PLAIN = frozenset({"queue", "exchange", "routing_key", "delivery_mode", "priority", "serializer", "ignore_result"})
+"""The options that a skeleton knows what to do with."""
+
+
+class Skeleton:
+    """The head of one task's calls, as its own options and its route make it."""
+
+    __slots__ = ("_headers", "_info", "_mode", "_priority")
+
+    def __init__(self, name: str, options: Mapping[str, Any], destination: Destination, conf: Config) -> None:
+        self._headers = Headers(name, "", ignore_result=options.get("ignore_result"))
+        self._info = destination.exchange, destination.routing_key
+        self._mode = options.get("delivery_mode") or conf.task_default_delivery_mode
+        priority = options.get("priority")
+        self._priority = (conf.task_default_priority or 0) if priority is None else priority
+
+    def head(self, task_id: str, args: Any, kwargs: Any) -> tuple[Headers, Properties]:
+        """Headers and properties of a call that no task makes."""
+        headers = copy(self._headers)
+        headers.id = headers.root_id = task_id
+        headers.argsrepr, headers.kwargsrepr = short(args), short(kwargs)
+        headers.origin = origin()
+        headers.stamps = {}
+        return headers, Properties(task_id, None, self._mode, DeliveryInfo(*self._info), self._priority)
+
+
+def skeleton(name: str, options: Mapping[str, Any], destination: Destination, conf: Config) -> Skeleton | None:
+    """The skeleton for these options; None where they say something that has to be looked at for each call."""
+    return Skeleton(name, options, destination, conf) if options.keys() <= _PLAIN else None
