@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import Outbox
-from umbel import Ignore, Reject, Task, Umbel, signals
-from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
+from umbel import Ignore, Reject, Retry, Task, Umbel, signals
+from umbel.core.errors import AlwaysEagerIgnored, EncodeError, ImproperlyConfigured, PayloadTooLarge
 
 
 class Noisy(Task[..., Any]):
@@ -185,6 +185,126 @@ def test_what_a_real_call_refuses_is_refused(eager: Umbel) -> None:
         add.apply_async((1, 2), que="x")
     with pytest.raises(ImproperlyConfigured, match="'link' is not built yet"):
         add.apply((1, 2), link=object())
+
+
+def test_arguments_are_what_a_worker_would_get(eager: Umbel) -> None:
+    @eager.task
+    def kinds(*args: Any, **kwargs: Any) -> list[str]:
+        return [type(value).__name__ for value in (*args, *kwargs.values())]
+
+    assert kinds.delay((1,), a=(2,)).get() == ["list", "list"]
+    assert kinds.apply(((1,),), {"a": (2,)}).get() == ["tuple", "tuple"]
+    assert asyncio.run(kinds.adelay((1,))).get() == ["list"]
+    mine = [1]
+    eager.task(lambda value: value.append(2), name="change").delay(mine)
+    assert mine == [1]
+
+
+def test_arguments_that_cannot_be_sent_are_refused(eager: Umbel) -> None:
+    @eager.task
+    def job(x: Any) -> None: ...
+
+    with pytest.raises(EncodeError, match=r"argument 1 \('x'\) of .*job"):
+        job.delay(object())
+    assert job.apply((object(),)).state == "SUCCESS"
+    eager.conf.task_max_payload = 10
+    with pytest.raises(PayloadTooLarge):
+        job.delay("a" * 20)
+
+
+def test_a_task_does_not_wait_for_its_subtask(eager: Umbel) -> None:
+    @eager.task
+    def child() -> int:
+        return 1
+
+    @eager.task
+    def parent(disable: bool) -> int:
+        return int(child.delay().get(disable_sync_subtasks=disable))
+
+    @eager.task
+    async def waits() -> int:
+        return await (await child.adelay())
+
+    with pytest.raises(RuntimeError, match="Never call result"):
+        parent.delay(True).get()
+    assert parent.delay(False).get() == 1
+    with pytest.raises(RuntimeError, match="Never call result"):
+        waits.delay().get()
+    assert parent.apply((True,)).get() == 1  # nothing denies it there
+
+
+def test_a_retry_that_propagates_is_raised(eager: Umbel) -> None:
+    @eager.task(bind=True, max_retries=2)
+    def job(self: Any) -> int:
+        if not self.request.retries:
+            raise self.retry(countdown=5)
+        return 1
+
+    assert job.delay().get() == 1
+    eager.conf.task_eager_propagates = True
+    with pytest.raises(Retry):
+        job.delay()
+    assert job.apply(throw=False).get() == 1
+
+
+def test_strict_values_go_both_ways_through_the_serializer(app: Umbel) -> None:
+    app.conf.task_eager_strict = True
+
+    @app.task
+    def back(x: Any) -> Any:
+        return x, type(x).__name__
+
+    assert back.apply(((1,),)).get() == [[1], "list"]
+    with pytest.raises(EncodeError, match=r"argument 1 \('x'\)"):
+        back.apply((object(),))
+    result = app.task(object, name="unwritable").apply()
+    assert (result.state, type(result.result)) == ("FAILURE", EncodeError)
+    with pytest.raises(EncodeError):
+        result.get()
+    ignored = app.task(object, name="ignored", ignore_result=True).apply()
+    assert ignored.state == "SUCCESS"
+
+
+def test_strict_retries_get_what_a_worker_would_get(app: Umbel) -> None:
+    app.conf.task_eager_strict = True
+
+    @app.task(bind=True)
+    def job(self: Any, x: Any) -> str:
+        if not self.request.retries:
+            raise self.retry(args=((1,),))
+        return type(x).__name__
+
+    assert job.apply((0,)).get() == "list"
+
+
+def test_what_a_hook_raises_is_not_the_result(app: Umbel) -> None:
+    class Clumsy(Task[..., Any]):
+        def on_failure(self, *args: Any) -> None:
+            raise OSError("hook")
+
+    @app.task(base=Clumsy)
+    def job() -> None:
+        raise KeyError("body")
+
+    assert isinstance(job.apply().result, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("of_task", "of_call", "state"),
+    [(True, False, "SUCCESS"), (False, True, "PENDING"), (True, None, "PENDING"), (False, None, "SUCCESS")],
+)
+def test_a_call_says_whether_it_wants_its_result(eager: Umbel, of_task: bool, of_call: bool | None, state: str) -> None:
+    eager.conf.task_store_eager_result = True
+    job = eager.task(lambda: 5, name="job", ignore_result=of_task)
+    result = job.apply_async(ignore_result=of_call)
+    assert eager.AsyncResult(result.id).state == state
+
+
+def test_a_stored_result_that_cannot_be_written_is_a_failure(eager: Umbel) -> None:
+    eager.conf.task_store_eager_result = True
+    result = eager.task(object, name="job").delay()
+    assert (result.state, type(result.result)) == ("FAILURE", EncodeError)
+    assert eager.AsyncResult(result.id).state == "FAILURE"
 
 
 def test_calls_by_name_are_sent_and_say_so(eager: Umbel, outbox: Outbox) -> None:

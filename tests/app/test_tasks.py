@@ -14,6 +14,7 @@ import pytest
 from tests.app.conftest import Outbox
 from umbel import Task, Umbel, current_task, shared_task
 from umbel.app import ambient
+from umbel.app.traits import Traits
 from umbel.core.errors import DuplicateTaskNameWarning, ImproperlyConfigured, NotRegistered
 
 # Making ---------------------------------------------------------------------------------------------------------------
@@ -386,3 +387,11 @@ def test_an_error_inside_a_task_module_is_not_hidden(folder: Path, module: Calla
 def test_autodiscovery_needs_packages(app: Umbel) -> None:
     with pytest.raises(ImproperlyConfigured, match="needs the packages"):
         app.autodiscover_tasks()
+
+
+@pytest.mark.parametrize("of_task", [True, False])
+def test_a_call_may_say_other_than_its_task_whether_it_wants_its_result(app: Umbel, of_task: bool) -> None:
+    traits = Traits(app.task(lambda: 1, name="job", ignore_result=of_task, store_errors_even_if_ignored=True))
+    stored = [traits.policy_for(said).store_result for said in (None, True, False)]
+    assert stored == [not of_task, False, True]
+    assert traits.policy_for(True).store_errors

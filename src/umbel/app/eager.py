@@ -6,16 +6,20 @@ from collections.abc import Callable
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from umbel.app import coroutine, request
+import msgspec
+
+from umbel.app import coroutine, request, waiting
 from umbel.app.execution import execute
 from umbel.app.identity import uuid
 from umbel.app.plan import refuse_later
 from umbel.app.results import AsyncResult
 from umbel.app.traits import Traits
 from umbel.core import states
+from umbel.core.errors import EncodeError, PayloadTooLarge
 from umbel.core.message import Embed, Headers, Message, Properties
 from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
+from umbel.wire import body, exceptions, serializers
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 
 R = TypeVar("R")
+_NO_HEADERS = Headers("", "")
 
 
 class EagerResult(AsyncResult[R]):
@@ -56,8 +61,17 @@ class EagerResult(AsyncResult[R]):
         """Always."""
         return True
 
-    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> R:
-        """The value; raises what the task raised if ``propagate``."""
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *args: Any,
+        disable_sync_subtasks: bool = True,
+        **kwargs: Any,
+    ) -> R:
+        """The value; raises what the task raised if ``propagate``, and ``RuntimeError`` where waiting is denied."""
+        if disable_sync_subtasks:
+            waiting.check_join()
         if self.state in states.PROPAGATE_STATES and propagate:
             raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
         return cast(R, self._value)
@@ -66,11 +80,11 @@ class EagerResult(AsyncResult[R]):
 
     async def aget(self, timeout: float | None = None, propagate: bool = True, **kwargs: Any) -> R:
         """``get``, for coroutines."""
-        return self.get(timeout, propagate)
+        return self.get(timeout, propagate, **kwargs)
 
     def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
         """As ``get``."""
-        value = self.get(propagate=propagate)
+        value = self.get(propagate=propagate, disable_sync_subtasks=False)
         if callback is not None:
             callback(self.id, value)
         return value
@@ -98,12 +112,12 @@ class EagerResult(AsyncResult[R]):
 class Host:
     """The surroundings of a task that runs in its caller. Remembers what the body returned or raised."""
 
-    def __init__(self, task: "Task[..., Any]", traits: Traits) -> None:
+    def __init__(self, task: "Task[..., Any]", traits: Traits, *, stored: bool) -> None:
         self.app = task.app
         self.clock = task.app.clock
         self.nodename = task.app.nodename
         self.traits = traits
-        self.store = task.app.store if task.store_eager_result and not task.ignore_result else None
+        self.store = task.app.store if stored else None
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -115,7 +129,7 @@ class Host:
             if iscoroutine(value):
                 value = coroutine.run(value)
         except BaseException as error:
-            self.error = error
+            self.error = self.error or error
             raise
         if not hook:
             self.value = value
@@ -149,19 +163,52 @@ def apply(
     app.finalize(auto=True)
     refuse_later(task.name, fields)
     task_id = task_id or uuid(app.clock.now())
-    propagate = app.conf.task_eager_propagates if throw is None else throw
-    traits = Traits(task)
-    if not task.store_eager_result:
-        traits.policy = traits.ignoring  # nothing is stored, so nothing need be encoded
+    propagate, strict = app.conf.task_eager_propagates if throw is None else throw, app.conf.task_eager_strict
+    said = fields.get("ignore_result")
+    ignored = bool(task.ignore_result if said is None else said)
+    traits = _traits(task, encode=strict or task.store_eager_result)
     while True:
-        host = Host(task, traits)
-        context = _context(task, args, kwargs, task_id, retries, headers, fields)
+        if strict:
+            args, kwargs = carried(task, args, kwargs, fields.get("serializer"))
+        host = Host(task, traits, stored=bool(task.store_eager_result) and not ignored)
+        context = _context(task, args, kwargs, task_id, retries, headers, {**fields, "ignore_result": ignored})
         outcome = execute(traits, context, args, kwargs, host)
-        if isinstance(outcome, Retried) and getattr(host.error, "sig", None) is not None:
+        if isinstance(outcome, Retried) and getattr(host.error, "sig", None) is not None and not propagate:
             args, kwargs, options = host.error.sig  # type: ignore[union-attr]
             retries = options["retries"]
             continue
+        if strict and not ignored and isinstance(outcome, Success):
+            host.value = _carried_value(app, host.value)
         return _result(task, task_id, outcome, host, propagate)
+
+
+def carried(task: "Task[..., Any]", args: Any, kwargs: Any, serializer: str | None) -> tuple[Any, Any]:
+    """Arguments as a worker would get them: written by the serializer, and read. Raises what sending them would."""
+    task.app.client.check(task, args, kwargs, {})
+    try:
+        kind, encoding, data = body.encode(args, kwargs, None, serializer or task.serializer)
+    except EncodeError as error:
+        raise (task.plan.named(error) if task.plan is not None else error) from error.__cause__
+    limit = task.app.conf.task_max_payload
+    if limit is not None and len(data) > limit:
+        raise PayloadTooLarge(task.name, len(data), limit)
+    read, named, _ = body.decode(Message(_NO_HEADERS, Properties(), data, kind, encoding), frozenset([kind]))
+    return read, named
+
+
+def _carried_value(app: "Umbel", value: Any) -> Any:
+    kind, encoding, data = serializers.encode(value, app.conf.result_serializer)
+    return serializers.decode(data, kind, encoding, frozenset([kind]))
+
+
+def _traits(task: "Task[..., Any]", *, encode: bool) -> Traits:
+    """What is known of the task; with ``encode``, its results are written as if they were stored."""
+    traits = Traits(task)
+    if encode:
+        traits.storing = msgspec.structs.replace(traits.storing, store_result=True, store_errors=True)
+    else:
+        traits.storing = traits.ignoring  # nothing is stored, so nothing need be encoded
+    return traits
 
 
 def _context(
@@ -184,7 +231,7 @@ def _context(
         timelimit=(fields.get("time_limit", task.time_limit), fields.get("soft_time_limit", task.soft_time_limit)),
         root_id=fields.get("root_id") or (parent.root_id if parent is not None else None) or task_id,
         parent_id=fields.get("parent_id") or (parent.id if parent is not None else None),
-        ignore_result=fields.get("ignore_result", bool(task.ignore_result)),
+        ignore_result=fields["ignore_result"],
     )
     message = Message(
         head, Properties(correlation_id=task_id, priority=fields.get("priority")), b"", custom=headers or {}
@@ -208,14 +255,16 @@ def _result(task: "Task[..., Any]", task_id: str, outcome: Outcome, host: Host, 
             state, value, traceback = states.SUCCESS, host.value, None
         case Failure():
             state, value, traceback = states.FAILURE, host.error, outcome.record.traceback
+            if value is None:  # it was not the body that failed
+                value = exceptions.rebuild(outcome.record.result)
         case Ignored():
             state, value, traceback = states.IGNORED, host.error, None
         case Rejected():
             state, value, traceback = states.REJECTED, host.error, None
         case _:
             state, value, traceback = states.RETRY, host.error, None
-    if state == states.FAILURE and propagate and host.error is not None:
-        raise host.error
+    if propagate and state in (states.FAILURE, states.RETRY):
+        raise value
     host.show(outcome)
     return EagerResult(task_id, value, state, traceback, task.name, task.app)
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from umbel.app import ambient, eager, progress, request, retrying
+from umbel.app import ambient, eager, progress, request, retrying, waiting
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
 from umbel.core import errors
@@ -220,8 +220,11 @@ class Task(Generic[P, R]):
             options["shadow"] = self.shadow_name(args, kwargs, options)
 
     def _eagerly(self, args: "Args", kwargs: "Kwargs", options: dict[str, Any]) -> EagerResult[R]:
+        """Run it here as ``task_always_eager`` has it: with arguments that went through the serializer."""
         self.app.client.check(self, args, kwargs, options)
-        return self.apply(args, kwargs, **options)
+        args, kwargs = eager.carried(self, args, kwargs, options.get("serializer"))
+        with waiting.denied_join_result():
+            return self.apply(args, kwargs, **options)
 
     def using(self, **options: Any) -> "Bound[P, R]":
         """Options first, typed call last: ``add.using(queue="email", countdown=30).delay(2, 2)``."""

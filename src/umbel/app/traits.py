@@ -31,18 +31,17 @@ class Traits:
         self.soft_time_limit: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
         self.time_limit: float | None = task.time_limit or app.conf.task_time_limit
         self.acks_late = bool(task.acks_late)
-        self.policy = policy_of(task)
-        self.ignoring = msgspec.structs.replace(
-            self.policy, store_result=False, store_errors=bool(task.store_errors_even_if_ignored)
-        )
-        if app.store is None:
-            self.policy = msgspec.structs.replace(self.policy, store_result=False, store_errors=False)
-            self.ignoring = self.policy
+        stored, errors = app.store is not None, bool(task.store_errors_even_if_ignored)
+        self.storing = msgspec.structs.replace(policy_of(task), store_result=stored, store_errors=stored)
+        self.ignoring = msgspec.structs.replace(self.storing, store_result=False, store_errors=stored and errors)
+        self.policy = self.ignoring if task.ignore_result else self.storing
         self.board_name = self.name.encode()[:200]
 
     def policy_for(self, ignore_result: bool | None) -> Policy:
-        """The policy of one call, which may say itself whether it wants its result."""
-        return self.ignoring if ignore_result else self.policy
+        """The policy of one call, which may say itself whether it wants its result. None: as the task has it."""
+        if ignore_result is None:
+            return self.policy
+        return self.ignoring if ignore_result else self.storing
 
 
 def _overridden(task: "Task[Any, Any]", method: str) -> bool:
@@ -55,14 +54,11 @@ def policy_of(task: "Task[Any, Any]") -> Policy:
     conf = task.app.conf
     either = bool(task.acks_on_failure_or_timeout)
     on_failure, on_timeout = task.acks_on_failure, task.acks_on_timeout
-    stored = not task.ignore_result
     return Policy(
         acks_late=bool(task.acks_late),
         acks_on_failure=either if on_failure is None else bool(on_failure),
         acks_on_timeout=either if on_timeout is None else bool(on_timeout),
         reject_on_worker_lost=bool(task.reject_on_worker_lost),
-        store_result=stored,
-        store_errors=stored or bool(task.store_errors_even_if_ignored),
         max_deliveries=conf.task_max_deliveries,
         keep_failed=bool(conf.task_keep_failed),
         unknown_grace=conf.task_unknown_grace,

@@ -21,7 +21,8 @@ IN_TASK = (
     "If you know that it cannot, pass disable_sync_subtasks=False"
 )
 
-_joins_allowed: ContextVar[bool] = ContextVar("umbel_allow_join", default=False)
+_joins_allowed: ContextVar[bool | None] = ContextVar("umbel_allow_join", default=None)
+"""Whether somebody allowed or denied waiting here; None: nobody, so it depends on where this is."""
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def allow_join_result() -> Iterator[None]:
 
 @contextmanager
 def denied_join_result() -> Iterator[None]:
-    """Undo ``allow_join_result`` for this block."""
+    """Let ``get()`` refuse to wait, for this block. Calls under ``task_always_eager`` run in one."""
     token = _joins_allowed.set(False)
     try:
         yield
@@ -46,12 +47,20 @@ def denied_join_result() -> Iterator[None]:
 
 def check_may_wait(disabled: bool) -> None:
     """Raise ``RuntimeError`` where waiting would never end: inside a task (``disabled``), inside ``bulk()``."""
-    context = request.current.get()
-    in_task = context is not None and not context.called_directly and not context.is_eager
-    if disabled and in_task and not _joins_allowed.get():
-        raise RuntimeError(IN_TASK)
+    if disabled:
+        check_join()
     if bulk.collecting():
         raise RuntimeError("get() inside bulk(): what it waits for is sent at the end of the block; get it after that")
+
+
+def check_join() -> None:
+    """Raise ``RuntimeError`` inside a task of a worker, and wherever waiting is denied."""
+    allowed = _joins_allowed.get()
+    if allowed is None:
+        context = request.current.get()
+        allowed = context is None or context.called_directly or context.is_eager
+    if not allowed:
+        raise RuntimeError(IN_TASK)
 
 
 class Waiting:

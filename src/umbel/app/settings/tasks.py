@@ -32,6 +32,11 @@ class Tasks(Values):
     task_default_rate_limit = Setting(parse.rate, None, "Starts allowed: '10/s', '5/m', '1/h', or a number per second.")
     task_default_routing_key = Setting(maybe(text), None, "Routing key of the default queue; None: as the queue.")
     task_eager_propagates = Setting(flag, False, "Eager tasks raise in the caller.")
+    task_eager_strict = Setting(
+        flag,
+        False,
+        "Arguments and results of apply() go through the serializer too, as those of calls under always_eager.",
+    )
     task_ignore_result = Setting(flag, False, "Store no results.")
     task_inherit_parent_priority = Setting(flag, False, "Tasks called by a task get its priority.")
     task_keep_failed = Setting(
