@@ -1,0 +1,234 @@
+"""Signatures as plain data, in the form in which they travel (Celery's). Pure: what is done with them is decided above.
+
+    {"task": name, "args": [], "kwargs": {}, "options": {}, "subtask_type": None, "immutable": False}
+
+A chain and a group keep their members in ``kwargs["tasks"]``, a chord keeps ``header``, ``body`` and ``kwargs`` there.
+Nothing here changes what it is given, and arguments are never copied.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from umbel.core.errors import InvalidTaskError
+
+Signature = Mapping[str, Any]
+Options = dict[str, Any]
+
+FIELDS = ("task", "args", "kwargs", "options", "subtask_type", "immutable")
+CANVASES = ("chain", "group", "chord")
+_TOLERATED = "chord_size"  # older publishers wrote it
+_KEPT = frozenset({"group_id", "stamped_headers"})
+
+
+def make(
+    task: str,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    subtask_type: str | None = None,
+    immutable: bool = False,
+) -> dict[str, Any]:
+    """A signature."""
+    return {
+        "task": task,
+        "args": list(args),
+        "kwargs": dict(kwargs or {}),
+        "options": dict(options or {}),
+        "subtask_type": subtask_type,
+        "immutable": immutable,
+    }
+
+
+def chain_of(tasks: Iterable[Signature]) -> dict[str, Any]:
+    """A chain of them."""
+    return make("celery.chain", kwargs={"tasks": list(tasks)}, subtask_type="chain")
+
+
+def group_of(tasks: Iterable[Signature], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A group of them."""
+    return make("celery.group", kwargs={"tasks": list(tasks)}, options=options, subtask_type="group")
+
+
+def chord_of(header: Signature | Sequence[Signature], body: Signature) -> dict[str, Any]:
+    """A chord: ``body`` is called with the results of ``header``."""
+    return make("celery.chord", kwargs={"kwargs": {}, "header": header, "body": body}, subtask_type="chord")
+
+
+def kind(signature: Signature) -> str | None:
+    """``chain``, ``group``, ``chord``, ``chunks``; None for a call of one task (``map`` and ``starmap`` are that)."""
+    found: str | None = signature.get("subtask_type")
+    if found in CANVASES:
+        return found
+    return "chunks" if signature.get("task") == "celery.chunks" else None
+
+
+def members(signature: Signature) -> list[Signature]:
+    """The members of a chain or a group, or of a chord's header. Chunks come as the groups that they are."""
+    kwargs = signature.get("kwargs") or {}
+    if kind(signature) != "chord":
+        return [expanded(task) for task in kwargs.get("tasks") or ()]
+    found = kwargs.get("header") or ()
+    return members(found) if isinstance(found, Mapping) else [expanded(task) for task in found]
+
+
+def header(signature: Signature) -> Signature:
+    """The header of a chord as a group."""
+    found = (signature.get("kwargs") or {}).get("header") or ()
+    return expanded(found) if isinstance(found, Mapping) else group_of(found)
+
+
+def body(signature: Signature) -> Signature:
+    """The body of a chord. Raises ``InvalidTaskError`` if it has none."""
+    found = (signature.get("kwargs") or {}).get("body")
+    if not found:
+        raise InvalidTaskError("a chord has no body: chord(header, body), or chord(header)(body)")
+    return expanded(found)
+
+
+def expanded(signature: Signature) -> Signature:
+    """The same signature; chunks as the group of their ``celery.starmap`` calls."""
+    if kind(signature) != "chunks":
+        return signature
+    task, items, size = (signature["kwargs"][name] for name in ("task", "it", "n"))
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    calls = [make("celery.starmap", kwargs={"task": task, "it": part}, immutable=True) for part in parts]
+    return group_of(calls, signature.get("options"))
+
+
+def listed(value: Any) -> list[Any]:
+    """One, many or none of ``link`` and the like, as a list."""
+    if not value:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def merged(own: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
+    """Options with those of a call: the latter win where they say anything, but not over group and stamps."""
+    kept = _KEPT.union(own.get("stamped_headers") or ())
+    return {
+        **own,
+        **{name: value for name, value in given.items() if value is not None and not (name in kept and name in own)},
+    }
+
+
+def prepended(
+    signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, *, force: bool = False
+) -> dict[str, Any]:
+    """The signature with partial arguments in front of its own. An immutable one ignores them, unless ``force``."""
+    if not (args or kwargs) or (signature.get("immutable") and not force):
+        return dict(signature)
+    own = {**(signature.get("kwargs") or {}), **(kwargs or {})}
+    return {**signature, "args": [*args, *(signature.get("args") or ())], "kwargs": own}
+
+
+def having(signature: Signature, options: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A copy with these options, and some other keyword arguments."""
+    own = signature.get("kwargs") or {}
+    return {**signature, "options": dict(options), "kwargs": {**own, **kwargs} if kwargs else own}
+
+
+def linked(signature: Signature, callbacks: Sequence[Signature]) -> dict[str, Any]:
+    """A copy with more callbacks: a chain's last step has them, a chord's body, and a group's first member."""
+    if not callbacks:
+        return dict(signature)
+    found = members(signature)
+    match kind(signature):
+        case "chain" if found:
+            return having(signature, _options(signature), tasks=[*found[:-1], linked(found[-1], callbacks)])
+        case "group" if found:
+            first = linked(found[0], [{**one, "immutable": True} for one in callbacks])
+            return having(signature, _options(signature), tasks=[first, *found[1:]])
+        case "chord":
+            return having(signature, _options(signature), body=linked(body(signature), callbacks))
+    return _more(signature, "link", callbacks)
+
+
+def error_linked(signature: Signature, errbacks: Sequence[Signature]) -> dict[str, Any]:
+    """A copy with more errbacks: every step of a chain, every member of a group has them, and a chord's body."""
+    if not errbacks:
+        return dict(signature)
+    match kind(signature):
+        case "chain" | "group":
+            more = [error_linked(task, errbacks) for task in members(signature)]
+            return having(signature, _options(signature), tasks=more)
+        case "chord":
+            return having(signature, _options(signature), body=error_linked(body(signature), errbacks))
+    return _more(signature, "link_error", errbacks)
+
+
+def _more(signature: Signature, option: str, value: Sequence[Signature]) -> dict[str, Any]:
+    options = _options(signature)
+    own = listed(options.get(option))
+    return having(signature, {**options, option: [*own, *(one for one in value if one not in own)]})
+
+
+def _options(signature: Signature) -> Options:
+    return dict(signature.get("options") or {})
+
+
+# Shape ----------------------------------------------------------------------------------------------------------------
+
+
+def plain(signature: Signature) -> dict[str, Any]:
+    """The signature and all in it as dicts and lists, without objects of Umbel's own."""
+    found = make(*(signature.get(field) for field in FIELDS[:1]), **_filled(signature))  # type: ignore[arg-type]
+    options, kwargs = found["options"], found["kwargs"]
+    for name in ("link", "link_error", "chain"):
+        if name in options:
+            options[name] = [plain(one) for one in listed(options[name])]
+    if options.get("chord"):
+        options["chord"] = plain(options["chord"])
+    _plain_members(found, kwargs)
+    return found
+
+
+def _filled(signature: Signature) -> dict[str, Any]:
+    return {
+        "args": signature.get("args") or (),
+        "kwargs": signature.get("kwargs"),
+        "options": signature.get("options"),
+        "subtask_type": signature.get("subtask_type"),
+        "immutable": bool(signature.get("immutable")),
+    }
+
+
+def _plain_members(found: dict[str, Any], kwargs: dict[str, Any]) -> None:
+    if found["subtask_type"] in ("chain", "group"):
+        kwargs["tasks"] = [plain(task) for task in kwargs.get("tasks") or ()]
+    elif found["subtask_type"] == "chord":
+        above = kwargs.get("header") or ()
+        kwargs["header"] = plain(above) if isinstance(above, Mapping) else [plain(task) for task in above]
+        kwargs["body"] = plain(kwargs["body"]) if kwargs.get("body") else None
+    elif found["task"] in ("celery.map", "celery.starmap", "celery.chunks") and isinstance(kwargs.get("task"), Mapping):
+        kwargs["task"] = plain(kwargs["task"])
+
+
+def check(value: Any, place: str = "signature") -> None:
+    """Raise ``InvalidTaskError`` that says where in ``value`` something is no signature, or has a key too many."""
+    if not isinstance(value, Mapping):
+        raise InvalidTaskError(f"{place} is a dict with the keys {', '.join(FIELDS)}, not {type(value).__name__}")
+    unknown = [key for key in value if key not in FIELDS and key != _TOLERATED]
+    if unknown:
+        raise InvalidTaskError(f"{place} has an unknown key {unknown[0]!r}; its keys are {', '.join(FIELDS)}")
+    if not isinstance(value.get("task"), str) or not value["task"]:
+        raise InvalidTaskError(f"{place} has no task: the key 'task' names what is to be called")
+    for key, types in (("args", (list, tuple)), ("kwargs", (Mapping,)), ("options", (Mapping,))):
+        if value.get(key) is not None and not isinstance(value[key], types):
+            raise InvalidTaskError(f"{place}[{key!r}] is no {types[0].__name__.lower()}: {value[key]!r}")
+    _each_member(value, place, check)
+
+
+def _each_member(value: Signature, place: str, visit: Callable[[Any, str], None]) -> None:
+    kwargs = value.get("kwargs") or {}
+    if value.get("subtask_type") in ("chain", "group"):
+        for number, task in enumerate(kwargs.get("tasks") or ()):
+            visit(task, f"{place}.tasks[{number}]")
+    elif value.get("subtask_type") == "chord":
+        above = kwargs.get("header") or ()
+        if isinstance(above, Mapping):
+            visit(above, f"{place}.header")
+        else:
+            for number, task in enumerate(above):
+                visit(task, f"{place}.header[{number}]")
+        if kwargs.get("body"):
+            visit(kwargs["body"], f"{place}.body")

@@ -1,0 +1,387 @@
+"""What a signature that is called now comes to: calls and joins. Pure; the rules of nesting are Celery's.
+
+Chains become their first step, which carries the rest; groups their members; a chord its header's members, which carry
+the body, and the opening of its join. Ids that a signature has are kept, others come from ``new_id``: with one that
+counts, unfolding twice gives the same messages.
+
+Where Celery's canvas goes wrong this does what was meant: members of nested groups keep their order, a group in the
+middle of a workflow is waited for, and the group that ends a chain in a header adds its parts to the header's join.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from umbel.core.joining import Opening
+from umbel.core.message import Embed
+from umbel.core.signature import (
+    Options,
+    Signature,
+    body,
+    chain_of,
+    chord_of,
+    error_linked,
+    expanded,
+    group_of,
+    having,
+    header,
+    kind,
+    linked,
+    listed,
+    make,
+    members,
+    merged,
+    prepended,
+)
+
+Result = list[Any]
+"""A result tuple as Celery writes it: ``[[id, parent], None]``, of a group ``[[id, parent], [member, …]]``."""
+
+_NOT_FOR_HEADERS = frozenset({"link", "link_error", "chain", "chord", "group_id", "group_index"})
+
+
+class Calling(msgspec.Struct):
+    """One message to be: ``options`` are those of a call, ``embed`` is what it carries for afterwards."""
+
+    task: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: Options
+    embed: Embed | None
+
+
+class Unfolded(msgspec.Struct):
+    """What a call comes to. ``result`` is None where nothing is called (an empty chain)."""
+
+    calls: list[Calling]
+    openings: list[Opening]
+    result: Result | None
+
+
+def unfold(
+    signature: Signature,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    new_id: Callable[[], str],
+) -> Unfolded:
+    """Unfold one call. ``args`` go before the signature's own; ``options`` win over its own, as ``merged`` says."""
+    unfolder = _Unfolder(new_id)
+    result = unfolder.call(signature, tuple(args), dict(kwargs or {}), dict(options or {}))
+    return Unfolded(unfolder.calls, unfolder.openings, result)
+
+
+def freeze(
+    signature: Signature,
+    *,
+    new_id: Callable[[], str],
+    task_id: str | None = None,
+    group_id: str | None = None,
+    chord: Signature | None = None,
+    group_index: int | None = None,
+    root_id: str | None = None,
+) -> tuple[dict[str, Any], Result]:
+    """A copy in which every task has its id and who waits for it, and the result tuple that its call will have."""
+    place = {"group_id": group_id, "chord": chord, "group_index": group_index}
+    return _Unfolder(new_id).freeze(signature, task_id=task_id, root_id=root_id, **place)  # type: ignore[arg-type]
+
+
+def size_of(signature: Signature) -> int:
+    """How many parts a member of a header is for its join."""
+    match kind(signature):
+        case "group" | "chunks":
+            return sum(map(size_of, members(expanded(signature))))
+        case "chain":
+            return next((size for task in reversed(members(signature)) if (size := size_of(task))), 0)
+        case "chord":
+            return size_of(body(signature))
+    return 1
+
+
+def steps_of(chain: Signature) -> list[Signature]:
+    """The steps of a chain: chains in it spliced, groups of one unrolled, a group with a successor made a chord."""
+    steps: list[Signature] = []  # the last one first
+    for task in reversed(list(_spliced(chain))):
+        if steps and kind(task) == "group":
+            steps.append(chord_of(task, steps.pop()))
+        elif steps and kind(task) == "chord" and _ends_in_group(task):
+            steps.append(having(task, _options(task), body=chain_of([body(task), steps.pop()])))
+        else:
+            steps.append(task)
+    return steps[::-1]
+
+
+def flattened(group: Signature) -> Iterator[Signature]:
+    """The members of a group: groups in groups dissolved, empty chains left out."""
+    for task in members(group):
+        if kind(task) == "group":
+            common = {k: v for k, v in _options(task).items() if k not in ("task_id", "group_id", "group_index")}
+            for member in flattened(task):
+                yield having(member, merged(_options(member), common)) if common else member
+        elif kind(task) != "chain" or steps_of(task):
+            yield task
+
+
+def _spliced(chain: Signature) -> Iterator[Signature]:
+    for task in members(chain):
+        if kind(task) == "chain":
+            yield from _spliced(_handed_down(task))
+        elif kind(task) == "group" and len(found := list(flattened(task))) == 1:
+            yield from _spliced(chain_of(found))
+        else:
+            yield task
+
+
+def _handed_down(chain: Signature) -> Signature:
+    """A chain that is about to be spliced into another, its own options given to its steps."""
+    options = _options(chain)
+    links, errbacks = listed(options.pop("link", None)), listed(options.pop("link_error", None))
+    options.pop("task_id", None)
+    first, *rest = members(chain) or [chain_of(())]
+    if options:
+        first = having(first, merged(_options(first), options))
+    first = prepended(first, chain.get("args") or (), None)
+    return linked(error_linked(chain_of([first, *rest]), errbacks), links)
+
+
+def _ends_in_group(signature: Signature) -> bool:
+    match kind(signature):
+        case "group" | "chunks":
+            return True
+        case "chain":
+            steps = steps_of(signature)
+            return bool(steps) and _ends_in_group(steps[-1])
+        case "chord":
+            return _ends_in_group(body(signature))
+    return False
+
+
+class _Unfolder:
+    """One unfolding: collects calls and openings."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self.new_id = new_id
+        self.calls: list[Calling] = []
+        self.openings: list[Opening] = []
+
+    def call(
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], given: Options
+    ) -> Result | None:
+        """Call any signature, and return its result tuple."""
+        signature = expanded(signature)
+        options = merged(signature.get("options") or {}, given)
+        if kind(signature) in ("chain", "chord") and not signature.get("immutable"):
+            args = (*args, *(signature.get("args") or ()))
+        elif kind(signature) is not None:
+            args = tuple(signature.get("args") or ())
+        match kind(signature):
+            case "chain":
+                return self._call_chain(signature, args, kwargs, options)
+            case "group":
+                return self._call_group(signature, args, kwargs, options)
+            case "chord":
+                return self._call_chord(signature, args, kwargs, options)
+        return self._call_task(prepended(signature, args, kwargs), options)
+
+    def _call_task(self, signature: Signature, options: Options) -> Result:
+        task_id = options["task_id"] = options.get("task_id") or self.new_id()
+        embed = Embed(
+            listed(options.pop("link", None)) or None,
+            listed(options.pop("link_error", None)) or None,
+            listed(options.pop("chain", None)) or None,
+            options.pop("chord", None) or None,
+        )
+        carries = embed.callbacks or embed.errbacks or embed.chain or embed.chord
+        args, kwargs = tuple(signature.get("args") or ()), dict(signature.get("kwargs") or {})
+        self.calls.append(Calling(str(signature["task"]), args, kwargs, options, embed if carries else None))
+        return [[task_id, None], None]
+
+    def _call_chain(
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Result | None:
+        links, after = listed(options.pop("link", None)), listed(options.pop("chain", None))
+        errbacks = listed(options.pop("link_error", None))
+        place = {name: options.pop(name, None) for name in ("task_id", "group_id", "chord", "group_index")}
+        frozen, result = self._freeze_steps(steps_of(signature), place, options.get("root_id"))
+        if not frozen:
+            return self._call_rest(after, args, kwargs, options)
+        frozen = [error_linked(step, errbacks) for step in frozen]
+        frozen[-1] = linked(frozen[-1], links)
+        self.call(frozen[0], args, kwargs, {**options, "chain": [*after, *reversed(frozen[1:])]})
+        return result
+
+    def _call_rest(
+        self, rest: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Result | None:
+        """Nothing was to be done before the rest of the chain: go on with it."""
+        return self.call(rest[-1], args, kwargs, {**options, "chain": rest[:-1]}) if rest else None
+
+    def _call_group(
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Result | None:
+        if rest := listed(options.pop("chain", None)):
+            upgraded = chord_of(having(signature, options), chain_of(reversed(rest)))
+            return self.call(upgraded, args, kwargs, {})
+        group, chord = options.pop("task_id", None) or self.new_id(), options.pop("chord", None)
+        inner = options.pop("group_id", None) is not None  # its join is that of the header around it
+        options.pop("group_index", None)
+        frozen, results = self._freeze_members(signature, group, chord, options.get("root_id"))
+        errbacks = listed(options.pop("link_error", None))
+        if links := listed(options.pop("link", None)):
+            frozen = linked(group_of(frozen), links)["kwargs"]["tasks"]
+        if chord and not inner:
+            self.openings.append(Opening(group, sum(map(size_of, frozen)), _shape(group, results)))
+        for member in frozen:
+            self.call(error_linked(member, errbacks), args, kwargs, options)
+        return [[group, None], results]
+
+    def _call_chord(
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Result | None:
+        above = header(signature)
+        group = _options(above).get("task_id") or self.new_id()
+        task_id = options.pop("task_id", None)
+        delay = {name: options.pop(name) for name in ("countdown", "eta") if options.get(name) is not None}
+        below = _chord_body(signature, options)
+        if not any(True for _ in flattened(above)):
+            result = self.call(below, ([],), {}, {"task_id": task_id})
+            return None if result is None else _after(result, [[group, None], []])
+        simple = kind(below) is None
+        below, result = self.freeze(
+            below,
+            task_id=task_id if task_id != group else None,
+            group_id=group if simple else None,
+            root_id=options.get("root_id"),
+        )
+        given = {name: value for name, value in options.items() if name not in _NOT_FOR_HEADERS}
+        own = {name: value for name, value in _options(above).items() if name not in ("chord", "group_id")}
+        inside = {**((signature.get("kwargs") or {}).get("kwargs") or {}), **kwargs}
+        above = having(above, {**own, "task_id": group})
+        return _after(result, self.call(above, args, inside, {**given, **delay, "chord": below}))
+
+    # Ids --------------------------------------------------------------------------------------------------------------
+
+    def freeze(
+        self,
+        signature: Signature,
+        *,
+        task_id: str | None = None,
+        group_id: str | None = None,
+        chord: Signature | None = None,
+        group_index: int | None = None,
+        root_id: str | None = None,
+    ) -> tuple[dict[str, Any], Result]:
+        """See ``freeze`` of the module."""
+        signature = expanded(signature)
+        options = _options(signature)
+        if root_id:
+            options["root_id"] = root_id
+        place = {"group_id": group_id, "chord": chord, "group_index": group_index}
+        match kind(signature):
+            case "chain":
+                return self._freeze_chain(signature, options, {"task_id": task_id, **place})
+            case "group" if group_id and not any(True for _ in flattened(signature)):
+                nothing = make("celery.accumulate", immutable=True)  # its value is [], as that of an empty group
+                return self._freeze_task(nothing, options, task_id, place)
+            case "group":
+                return self._freeze_group(signature, options, task_id, place)
+            case "chord":
+                return self._freeze_chord(signature, options, {"task_id": task_id, **place})
+        return self._freeze_task(signature, options, task_id, place)
+
+    def _freeze_task(
+        self, signature: Signature, options: Options, task_id: str | None, place: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Result]:
+        options["task_id"] = options.get("task_id") or task_id or self.new_id()
+        for name in ("group_id", "group_index"):
+            if place[name] is not None:
+                options.setdefault(name, place[name])
+        if place["chord"]:
+            options["chord"] = place["chord"]
+        return having(signature, options), [[options["task_id"], None], None]
+
+    def _freeze_chain(
+        self, signature: Signature, options: Options, place: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Result]:
+        place = {**place, "task_id": place["task_id"] or options.get("task_id")}
+        steps, result = self._freeze_steps(steps_of(signature), place, options.get("root_id"))
+        if result is None:
+            return dict(signature), [[self.new_id(), None], []]
+        options["task_id"] = result[0][0]
+        return having(signature, options, tasks=steps), result
+
+    def _freeze_steps(
+        self, steps: Sequence[Signature], place: Mapping[str, Any], root_id: str | None
+    ) -> tuple[list[dict[str, Any]], Result | None]:
+        """The steps, and the result of the last one, whose parent is the one before, and so on."""
+        frozen: list[dict[str, Any]] = []
+        result: Result | None = None
+        for step in steps:
+            last = len(frozen) == len(steps) - 1
+            ready, own = self.freeze(step, root_id=root_id, **(place if last else {}))
+            result = _after(own, result)
+            frozen.append(ready)
+        return frozen, result
+
+    def _freeze_group(
+        self, signature: Signature, options: Options, task_id: str | None, place: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Result]:
+        group = options["task_id"] = options.get("task_id") or task_id or self.new_id()
+        if place["group_id"]:
+            options["group_id"] = place["group_id"]
+        frozen, results = self._freeze_members(
+            signature, place["group_id"] or group, place["chord"], options.get("root_id"), place["group_index"] or 0
+        )
+        return having(signature, options, tasks=frozen), [[group, None], results]
+
+    def _freeze_members(
+        self, group: Signature, group_id: str, chord: Signature | None, root_id: str | None, first: int = 0
+    ) -> tuple[list[dict[str, Any]], list[Result]]:
+        """The members with their places: a member that ends in a group takes as many as that has members."""
+        frozen, results = [], []
+        for task in flattened(group):
+            ready, result = self.freeze(task, group_id=group_id, chord=chord, group_index=first, root_id=root_id)
+            frozen.append(ready)
+            results.append(result)
+            first += size_of(ready)
+        return frozen, results
+
+    def _freeze_chord(
+        self, signature: Signature, options: Options, place: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Result]:
+        above, below = header(signature), body(signature)
+        group = _options(above).get("task_id") or self.new_id()
+        root_id = options.get("root_id")
+        frozen, results = self._freeze_members(above, group, None, root_id)
+        above = having(above, {**_options(above), "task_id": group}, tasks=frozen)
+        place = {**place, "task_id": place["task_id"] or options.pop("task_id", None)}
+        below, result = self.freeze(below, root_id=root_id, **place)
+        return having(signature, options, header=above, body=below), _after(result, [[group, None], results])
+
+
+def _chord_body(signature: Signature, options: Options) -> dict[str, Any]:
+    """The body with the options of its chord, whose callbacks and errbacks are added to its own."""
+    found = body(signature)
+    given = {name: value for name, value in options.items() if name not in ("link", "link_error", "parent_id")}
+    found = having(found, merged(found.get("options") or {}, given))
+    return error_linked(linked(found, listed(options.get("link"))), listed(options.get("link_error")))
+
+
+def _after(result: Result, before: Result | None) -> Result:
+    """``result``, whose first ancestor has ``before`` as its parent."""
+    node = result
+    while node[0][1] is not None:
+        node = node[0][1]
+    node[0][1] = before
+    return result
+
+
+def _shape(group: str, results: Sequence[Result]) -> Result | None:
+    """What is kept of a header's form: nothing, where all members are tasks."""
+    return [[group, None], list(results)] if any(inner is not None for _, inner in results) else None
+
+
+def _options(signature: Signature) -> Options:
+    return dict(signature.get("options") or {})
