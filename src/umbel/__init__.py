@@ -8,12 +8,16 @@ from umbel.app.log import get_task_logger
 from umbel.app.results import AsyncResult
 from umbel.app.task import Task
 from umbel.core.errors import Ignore, Reject, Retry
+from umbel.core.routing import Broadcast, Exchange, Queue
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AsyncResult",
+    "Broadcast",
+    "Exchange",
     "Ignore",
+    "Queue",
     "Reject",
     "Retry",
     "Task",

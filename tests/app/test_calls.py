@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from tests.app.conftest import Outbox, TurnedClock
-from umbel import Umbel
+from umbel import Broadcast, Queue, Umbel
 from umbel.app import request
 from umbel.core.errors import EncodeError, ImproperlyConfigured, PayloadTooLarge, QueueNotFound
 from umbel.core.message import Headers, Message, Properties
+from umbel.worker.options import WorkerOptions
+from umbel.worker.plan import make_plan
 
 NOW = datetime.fromtimestamp(1_800_000_000, UTC)
 
@@ -429,3 +431,12 @@ def test_the_clock_of_the_app_is_used(clock: TurnedClock, add: Any, outbox: Outb
     clock.time += 100
     add.apply_async((1,), countdown=1)
     assert outbox.last.due == clock.time + 1
+
+
+def test_a_broadcast_needs_a_broker_that_gives_copies(app: Umbel, add: Any, outbox: Outbox) -> None:
+    app.conf.task_queues = [Queue("celery"), Broadcast("reload")]
+    with pytest.raises(ImproperlyConfigured, match=r"'reload' is a Broadcast, and the .* broker cannot"):
+        add.apply_async((1,), queue="reload")
+    with pytest.raises(ImproperlyConfigured, match="'reload' is a Broadcast"):
+        make_plan(app, WorkerOptions())
+    assert make_plan(app, WorkerOptions(exclude_queues=("reload",))).reads == ("celery",)

@@ -11,7 +11,10 @@ from umbel import exceptions, signals, states
 
 NAMES = [
     "AsyncResult",
+    "Broadcast",
+    "Exchange",
     "Ignore",
+    "Queue",
     "Reject",
     "Retry",
     "Task",

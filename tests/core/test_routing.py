@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from umbel.core.errors import ImproperlyConfigured, QueueNotFound
-from umbel.core.routing import Destination, Exchange, Queue, Router, find_queue, read_queues
+from umbel.core.routing import Broadcast, Destination, Exchange, Queue, Router, copy_of, find_queue, read_queues
 
 
 def by_function(
@@ -153,10 +153,13 @@ QUEUES = read_queues(
         ({"exchange": "d", "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
         ({"exchange": Exchange("d"), "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
         ({"exchange": "", "routing_key": "direct"}, Destination(("direct",), "", "direct")),
-        ({"queue": "topic"}, Destination(("topic",), "t", "log.#")),
-        ({"exchange": "t", "routing_key": "log.web.error"}, Destination(("topic", "errors"), "t", "log.web.error")),
-        ({"exchange": "t", "routing_key": "log"}, Destination(("topic",), "t", "log")),
-        ({"queue": "fan", "routing_key": "x"}, Destination(("fan",), "f", "x")),
+        ({"queue": "topic"}, Destination(("topic",), "t", "log.#", "topic")),
+        (
+            {"exchange": "t", "routing_key": "log.web.error"},
+            Destination(("topic", "errors"), "t", "log.web.error", "topic"),
+        ),
+        ({"exchange": "t", "routing_key": "log"}, Destination(("topic",), "t", "log", "topic")),
+        ({"queue": "fan", "routing_key": "x"}, Destination(("fan",), "f", "x", "fanout")),
     ],
 )
 def test_options_lead_to_queues(options: dict[str, Any], expected: Destination) -> None:
@@ -165,8 +168,47 @@ def test_options_lead_to_queues(options: dict[str, Any], expected: Destination) 
 
 @pytest.mark.parametrize("options", [{"exchange": "d", "routing_key": "no"}, {"exchange": "no", "routing_key": "dk"}])
 def test_an_exchange_that_leads_nowhere_is_refused(options: dict[str, Any]) -> None:
+    router = Router(queues=QUEUES)
     with pytest.raises(QueueNotFound, match="bound to exchange"):
-        Router(queues=QUEUES).destination(options)
+        router.each(router.destination(options), "sqlite")
+
+
+class TestBroadcasts:
+    def test_one_is_bound_to_a_fan_out_exchange_of_its_name(self) -> None:
+        assert Broadcast("reload").exchange == Exchange("reload", "fanout")
+        assert Broadcast("reload", Exchange("all", "fanout")).exchange == Exchange("all", "fanout")
+
+    def test_kombus_is_known_by_its_alias(self) -> None:
+        theirs = SimpleNamespace(
+            name="bcast.1234", alias="reload", exchange=SimpleNamespace(name="reload", type="fanout")
+        )
+        assert read_queues([theirs]) == {"reload": Broadcast("reload")}
+
+    def test_its_exchange_alone_is_enough_and_keeps_the_key_that_its_readers_listen_for(self) -> None:
+        router = Router(queues={"reload": Broadcast("reload").bound_by("celery")})
+        expected = Destination(("reload",), "reload", "celery", "fanout")
+        assert router.destination({"exchange": "reload"}) == expected
+        assert router.destination({"queue": "reload"}) == expected
+
+    def test_a_broker_without_copies_refuses_it(self) -> None:
+        router = Router(queues={"reload": Broadcast("reload")})
+        with pytest.raises(ImproperlyConfigured, match="'reload' is a Broadcast, and the sqlite broker cannot"):
+            router.each(router.destination({"queue": "reload"}), "sqlite")
+
+    def test_a_copy_is_found_where_missing_queues_are_not_made(self) -> None:
+        copy = copy_of("reload", "w1")
+        assert Router(queues={}, create_missing=False).destination({"queue": copy}) == Destination((copy,), "", copy)
+
+
+def test_an_exchange_is_of_a_type_that_there_is() -> None:
+    with pytest.raises(ImproperlyConfigured, match="exchange 'x' is of type 'headers'; there are direct, topic and"):
+        Exchange("x", "headers")
+
+
+def test_queues_of_an_exchange_are_bound_by_the_default_key_if_nothing_is_said() -> None:
+    assert Queue("a", Exchange("e")).bound_by("celery").routing_key == "celery"
+    assert Queue("a", Exchange("e"), "own").bound_by("celery").routing_key == "own"
+    assert Queue("a").bound_by("celery").routing_key == ""
 
 
 def test_a_missing_queue_is_refused_where_missing_ones_are_not_made() -> None:

@@ -54,8 +54,14 @@ def depth(queue: str) -> Any:
         return connection.default_channel._size(queue)
 
 
+def declare(queue: str) -> None:
+    """Declare the exchange of a queue: publishing to a broadcast does not, and does then not know its type."""
+    with app.producer_pool.acquire() as producer:
+        app.amqp.queues[queue].exchange(producer.channel).declare()
+
+
 if __name__ == "__main__":
-    verbs = {verb.__name__: verb for verb in (send, send_many, get, get_many, look, store, depth)}
+    verbs = {verb.__name__: verb for verb in (send, send_many, get, get_many, look, store, depth, declare)}
     for line in sys.stdin:
         verb, arguments = json.loads(line)
         try:

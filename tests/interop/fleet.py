@@ -82,7 +82,9 @@ class CeleryClient:
     def ask(self, verb: str, *names: Any, **arguments: Any) -> Any:
         """Ask, and wait for the answer. One positional argument is ``id`` or ``name``."""
         if names:
-            arguments["name" if verb.startswith("send") else "queue" if verb == "depth" else "id"] = names[0]
+            arguments["name" if verb.startswith("send") else "queue" if verb in ("depth", "declare") else "id"] = names[
+                0
+            ]
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([verb, arguments]) + "\n")
@@ -143,9 +145,12 @@ class Fleet:
     def umbel_client(self) -> Iterator[Any]:
         """An Umbel app that knows the subjects."""
         from tests.interop.subjects import define  # noqa: PLC0415  tests import what they test late
-        from umbel import Umbel  # noqa: PLC0415
+        from umbel import Broadcast, Umbel  # noqa: PLC0415
 
         settings = dict(self.settings)
+        if "broadcast" in settings:
+            name = settings.pop("broadcast")
+            settings["task_queues"] = {**settings["task_queues"], name: Broadcast(name)}
         broker, backend = settings.pop("broker_url"), settings.pop("result_backend")
         app = define(Umbel("interop", broker=broker, backend=backend, set_as_current=False, **settings))
         try:

@@ -23,6 +23,7 @@ def note(app: object, request: Any, *words: object) -> None:
         "words": words,
         "retries": request.retries,
         "queue": info.get("routing_key"),
+        "node": request.hostname,
         "priority": info.get("priority"),
     }
     ledger = os.open(os.environ["INTEROP_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -71,7 +71,7 @@ class Client:
         self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
     ) -> list[Outgoing]:
         outgoing, queues = self._build(task, args, kwargs, options, None)
-        if len(queues) == 1:
+        if len(queues) == 1 or outgoing.exchange is not None:
             return [outgoing]
         return [Outgoing(queue, outgoing.message, outgoing.due) for queue in queues]
 
@@ -135,7 +135,12 @@ class Client:
                 plan, headers, properties, custom, (args, kwargs, embed), merged, destination
             )
         message = self._body(plan, headers, properties, custom, args, kwargs, embed, merged)
-        return Outgoing(destination.queues[0], message, due), destination.queues
+        if not destination.exchange:
+            return Outgoing(destination.queues[0], message, due), destination.queues
+        if self.app.broker.features.exchanges:
+            return Outgoing("", message, due, destination.type), destination.queues
+        queues = plan.router.each(destination, self.app.broker.features.name)
+        return Outgoing(queues[0], message, due), queues
 
     def _plan(self, task: "Task[..., Any] | str") -> Plan:
         """What is known of the task's calls, from the last one if nothing has changed since."""

@@ -13,7 +13,9 @@ from umbel.core.routing import Exchange, Queue, Router, read_queues
 def router_of(conf: Config) -> tuple[Router, bool]:
     """The router, and whether it is fixed: made of tables only, so that arguments do not matter."""
     routes = _resolved(conf.task_routes)
-    queues = read_queues(conf.task_queues) or {conf.task_default_queue: _default_queue(conf)}
+    default_key = conf.task_default_routing_key or conf.task_default_queue
+    declared = {name: queue.bound_by(default_key) for name, queue in read_queues(conf.task_queues).items()}
+    queues = declared or {conf.task_default_queue: _default_queue(conf)}
     router = Router(
         routes, queues, default_queue=conf.task_default_queue, create_missing=conf.task_create_missing_queues
     )

@@ -10,7 +10,7 @@ Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocatio
 holds every adapter is ``umbel.testing.broker_conformance``; why each rule is there: ``docs/internals.md``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -37,7 +37,8 @@ class Features(msgspec.Struct, frozen=True):
     ``liveness``: ``clock`` (a lease that lapses) or ``lock`` (the kernel frees it at death). ``longest_hold``: seconds
     that a message may be held, None without a limit. ``reach``: who can share it. ``largest_message``: in bytes, None
     without a limit. ``urgent_first``: which priority numbers are claimed sooner; the broker tells ``priority_steps``
-    apart. ``guarantees`` are numbered in ``docs/internals.md``.
+    apart. ``exchanges``: it keeps tables of what is bound to what, and takes messages for an exchange.
+    ``guarantees`` are numbered in ``docs/internals.md``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Features(msgspec.Struct, frozen=True):
     largest_message: int | None = None
     front_release: bool = True
     atomic_publish: bool = True
+    exchanges: bool = False
     urgent_first: Literal["higher", "lower"] = "higher"
     priority_steps: tuple[int, ...] = tuple(range(10))
 
@@ -207,6 +209,22 @@ class Declares(Protocol):
 
     def declare(self, queues: Iterable[Queue]) -> None:
         """Know these queues, their exchanges and their routing keys, before messages go there."""
+
+
+@runtime_checkable
+class Broadcasts(Protocol):
+    """For brokers that give every worker its own copy of what is sent to a fan-out exchange."""
+
+    async def copy(self, copies: Mapping[str, Queue], listening: Callable[[], None]) -> None:
+        """Put what is sent to the exchange of each queue into its copy, until cancelled.
+
+        ``copies`` are queues by the name of the copy, which the worker reads in their place; ``listening`` is called
+        once nothing is missed any more. Raises ``OperationalError`` when the connection ends: what is sent until it is
+        called again passes this worker by.
+        """
+
+    async def drop(self, copies: Iterable[str]) -> None:
+        """Delete copies whose worker ends."""
 
 
 class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):

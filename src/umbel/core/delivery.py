@@ -78,11 +78,16 @@ class Adopted(msgspec.Struct):
 
 
 class Outgoing(msgspec.Struct):
-    """A message on its way into a queue. ``due`` (wall seconds) is when it may run, None is at once."""
+    """A message on its way into a queue. ``due`` (wall seconds) is when it may run, None is at once.
+
+    With an ``exchange`` (its type) the broker finds the queues itself: all that are bound to the exchange and by the
+    routing key of the message's ``delivery_info``. Only for brokers whose features say ``exchanges``.
+    """
 
     queue: str
     message: Message
     due: float | None = None
+    exchange: str | None = None
 
 
 # What becomes of a claimed message ------------------------------------------------------------------------------------

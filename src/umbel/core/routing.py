@@ -15,12 +15,25 @@ import msgspec
 from umbel.core.errors import ImproperlyConfigured, QueueNotFound
 from umbel.core.options import merge
 
+COPY = "umbel:cast:"
+"""What the names of workers' own copies of broadcast queues begin with."""
+
 
 class Exchange(msgspec.Struct, frozen=True):
-    """Where AMQP sends to. ``""`` is the default one, which leads to the queue that the routing key names."""
+    """Where AMQP sends to. ``""`` is the default one, which leads to the queue that the routing key names.
+
+    ``type`` is ``direct`` (the routing key is the queue's), ``topic`` (it matches the queue's pattern: ``*`` is one
+    word, ``#`` any number) or ``fanout`` (every queue that is bound).
+    """
 
     name: str = ""
     type: str = "direct"
+
+    def __post_init__(self) -> None:
+        if self.type not in ("direct", "topic", "fanout"):
+            raise ImproperlyConfigured(
+                f"exchange {self.name!r} is of type {self.type!r}; there are direct, topic and fanout"
+            )
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -72,13 +85,26 @@ class Queue(msgspec.Struct, frozen=True):
     @classmethod
     def _of_kombu(cls, queue: Any) -> "Queue":
         exchange = getattr(queue, "exchange", None)
-        return cls(
-            queue.name,
+        alias = getattr(queue, "alias", None)  # of a Broadcast: its own name is another one in every process
+        kind = Broadcast if alias else cls
+        return kind(
+            alias or queue.name,
             Exchange(exchange.name or "", exchange.type or "direct") if exchange else Exchange(),
             getattr(queue, "routing_key", None) or "",
             dict(getattr(queue, "queue_arguments", None) or {}),
             {option: value for option in _KOMBU_OPTIONS if (value := getattr(queue, option, None)) is not None},
         )
+
+    @property
+    def is_fanout(self) -> bool:
+        """Whether it gets everything that is sent to its exchange."""
+        return self.exchange.type == "fanout"
+
+    def bound_by(self, default_key: str) -> "Queue":
+        """This queue; bound to its exchange by ``default_key`` if nothing was said, as Celery does."""
+        if self.routing_key or not self.exchange.name:
+            return self
+        return msgspec.structs.replace(self, routing_key=default_key)
 
     def takes(self, exchange: str, routing_key: str) -> bool:
         """Whether a message sent to ``exchange`` with ``routing_key`` lands here."""
@@ -92,6 +118,31 @@ class Queue(msgspec.Struct, frozen=True):
             case "topic":
                 return _topic(self.routing_key.split("."), routing_key.split("."))
         return routing_key == (self.routing_key or self.name)
+
+
+class Broadcast(Queue, frozen=True):
+    """A queue of which every worker that reads it has a copy: what is sent there runs once in each of them.
+
+    It is bound to a fan-out exchange of its own name, unless it is given another. Kombu's class of this name is taken
+    for one too.
+    """
+
+    def __post_init__(self) -> None:
+        if not self.exchange.name:
+            msgspec.structs.force_setattr(self, "exchange", Exchange(self.name, "fanout"))
+
+
+def cannot_broadcast(queue: str, broker: str) -> ImproperlyConfigured:
+    """What is said where a broker gives workers no copies."""
+    return ImproperlyConfigured(
+        f"queue {queue!r} is a Broadcast, and the {broker} broker cannot give every worker a copy of its messages; "
+        "use redis:// for it"
+    )
+
+
+def copy_of(queue: str, worker: str) -> str:
+    """The name of one worker's copy of a broadcast queue."""
+    return f"{COPY}{worker}:{queue}"
 
 
 _KOMBU_OPTIONS = frozenset(
@@ -124,7 +175,7 @@ def find_queue(name: str, declared: Mapping[str, Queue], *, create_missing: bool
     """The queue of this name. One that is not declared is made up, or ``QueueNotFound`` if that is not wanted."""
     found = declared.get(name)
     if found is None:
-        if not create_missing:
+        if not create_missing and not name.startswith(COPY):
             raise QueueNotFound(name, declared)
         found = Queue(name)
     return found
@@ -140,11 +191,15 @@ RouteFunction = Callable[..., Route]
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """Where a message goes: the queues that get it, and what its ``delivery_info`` says."""
+    """Where a message goes: the declared queues that get it, and what its ``delivery_info`` says.
+
+    ``type`` is the exchange's. Without an exchange there is exactly one queue.
+    """
 
     queues: tuple[str, ...]
     exchange: str
     routing_key: str
+    type: str = "direct"
 
 
 class Router:
@@ -181,22 +236,47 @@ class Router:
     def destination(self, options: Mapping[str, Any]) -> Destination:
         """Where routed options lead. Raises ``QueueNotFound``.
 
-        A direct queue is addressed by its name. An exchange together with a routing key is followed to the declared
-        queues that are bound so.
+        A direct queue is addressed by its name. An exchange is followed to the declared queues that are bound so; there
+        may be none, and brokers with tables of their own may know others.
         """
-        exchange, key = _name(options.get("exchange")), options.get("routing_key")
+        exchange, key, kind = _name(options.get("exchange")), options.get("routing_key"), options.get("exchange_type")
+        if exchange and not key:
+            key = self._own_key(exchange, kind)
         if not (exchange and key):
             wanted = options.get("queue")
             if wanted is None and exchange == "" and key:
                 wanted = key
-            queue = wanted if isinstance(wanted, Queue) else self.find(_name(wanted) or self.default_queue)
-            if (options.get("exchange_type") or queue.exchange.type) == "direct":
+            queue = self._queue(wanted)
+            kind = kind or queue.exchange.type
+            if kind == "direct":
                 return Destination((queue.name,), "", queue.name)
             exchange, key = exchange or queue.exchange.name, key or queue.routing_key
+        known = next((queue.exchange for queue in self.queues.values() if queue.exchange.name == exchange), None)
         bound = tuple(name for name, queue in self.queues.items() if queue.takes(exchange, key))
-        if not bound:
-            raise QueueNotFound(f"bound to exchange {exchange} by {key}", self.queues)
-        return Destination(bound, exchange, key)
+        return Destination(bound, exchange, key, kind or (known.type if known is not None else "direct"))
+
+    def each(self, destination: Destination, broker: str) -> tuple[str, ...]:
+        """The queues of an exchange, for a ``broker`` that has no tables of its own.
+
+        Raises ``QueueNotFound`` if there are none, ``ImproperlyConfigured`` for a broadcast queue.
+        """
+        if not destination.queues:
+            raise QueueNotFound(f"bound to exchange {destination.exchange} by {destination.routing_key}", self.queues)
+        for name in destination.queues:
+            if isinstance(self.queues[name], Broadcast):
+                raise cannot_broadcast(name, broker)
+        return destination.queues
+
+    def _own_key(self, exchange: str, kind: str | None) -> str | None:
+        """What a fan-out exchange is addressed by when nobody says: Celery's workers listen for their queue's key."""
+        bound = (queue for queue in self.queues.values() if queue.exchange.name == exchange and queue.is_fanout)
+        return next((queue.routing_key for queue in bound), None) if kind in (None, "fanout") else None
+
+    def _queue(self, wanted: Any) -> Queue:
+        if wanted is None or isinstance(wanted, str):
+            return self.find(wanted or self.default_queue)
+        queue = Queue.of(wanted)
+        return self.queues.get(queue.name, queue)
 
     def find(self, name: str) -> Queue:
         """The declared queue of this name, or a made-up one, or ``QueueNotFound``."""

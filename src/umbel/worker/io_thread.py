@@ -38,6 +38,7 @@ from umbel.core.record import Record
 from umbel.worker.board import Board
 from umbel.worker.hand import Finished, Hand
 from umbel.worker.intake import Intake
+from umbel.worker.listener import Listener
 from umbel.worker.plan import Plan
 from umbel.worker.readahead import ReadAhead
 
@@ -68,7 +69,7 @@ class IoThread:
         self._thread = threading.Thread(target=self._main, name="umbel-io", daemon=True)
         self._looping = threading.Event()
         self._orders: deque[Callable[[], None]] = deque()
-        self._queues = plan.queues
+        self._queues = plan.reads
         self._batch: list[Finished] = []
         self._drained = False
         self._failures = 0
@@ -146,14 +147,20 @@ class IoThread:
         self._clocked = broker.features.liveness == "clock"
         self._looping.set()
         self._obey()
+        listener = Listener(self.app, self.plan) if self.plan.pool == "solo" else None
         beating = self.loop.create_task(self._beat())
         try:
             await self._connect()
+            if listener is not None:
+                await listener.start()
             self.on_ready()
             await self._turns()
             await self._leave()
         finally:
             beating.cancel()
+            if listener is not None:
+                await listener.stop()
+                await listener.leave()
             await self._producer.close()
             await self._keeper.close()
             if self._store is not None:

@@ -2,13 +2,17 @@
 
 import os
 import re
+import secrets
 import socket
 import sys
+from collections.abc import Iterable
 
 import msgspec
 
 from umbel.app.application import Umbel
+from umbel.broker.base import Broadcasts
 from umbel.core.errors import ImproperlyConfigured
+from umbel.core.routing import Broadcast, cannot_broadcast, copy_of
 from umbel.wire import serializers
 from umbel.worker.options import WorkerOptions
 
@@ -24,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
     width: int = 1
     queues: tuple[str, ...]
+    copies: dict[str, str]
+    """This worker's own copies of broadcast queues, by the queue's name."""
     lease: float
     shutdown_timeout: float | None
     stuck_timeout: float | None
@@ -38,6 +44,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     app_at: str | None
     include: tuple[str, ...]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The queues that its processes claim from."""
+        return tuple(self.copies.get(name, name) for name in self.queues)
+
 
 def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
     """Resolve. Raises ``ImproperlyConfigured`` for what cannot be."""
@@ -50,6 +61,7 @@ def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
     processes = int(concurrency) if concurrency is not None else usable_cpus()
     if processes < 1:
         raise ImproperlyConfigured(f"--concurrency must be at least 1, not {processes}.")
+    queues = chosen_queues(app, options)
     multiplier = options.prefetch_multiplier
     if multiplier is None:
         multiplier = conf.worker_prefetch_multiplier
@@ -57,7 +69,8 @@ def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
         nodename=nodename(options.hostname),
         pool=pool,
         processes=1 if pool == "solo" else processes,
-        queues=chosen_queues(app, options),
+        queues=queues,
+        copies=copies_of(app, queues),
         lease=conf.worker_lease,
         shutdown_timeout=conf.worker_shutdown_timeout,
         stuck_timeout=conf.worker_stuck_timeout,
@@ -81,6 +94,18 @@ def chosen_queues(app: Umbel, options: WorkerOptions) -> tuple[str, ...]:
     if not queues:
         raise ImproperlyConfigured("No queue is left to read: -X excludes all of them. Name some with -Q.")
     return queues
+
+
+def copies_of(app: Umbel, queues: Iterable[str]) -> dict[str, str]:
+    """Names for this worker's copies of those queues that are broadcast. Raises ``ImproperlyConfigured``."""
+    known, broker, worker = app.queues_by_name, app.broker, secrets.token_hex(8)
+    wanted = [name for name in queues if name in known and known[name].is_fanout]
+    if isinstance(broker, Broadcasts):
+        return {name: copy_of(name, worker) for name in wanted}
+    for name in wanted:
+        if isinstance(known[name], Broadcast):
+            raise cannot_broadcast(name, broker.features.name)
+    return {}
 
 
 def _where(app: Umbel) -> str | None:

@@ -22,6 +22,7 @@ from umbel.runtime import children
 from umbel.runtime.aside import Aside
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.io_thread import LONGEST_PAUSE
+from umbel.worker.listener import Listener
 from umbel.worker.plan import Plan
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
@@ -76,6 +77,8 @@ class Supervisor:
 
     async def _work(self, folder: Path) -> None:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
+        listener = Listener(self.app, self.plan)
+        await listener.start()
         watch = Watch(self.plan, self._clock, self._keeper)
         clocked = self.app.broker.features.liveness == "clock"
         upkeep = [
@@ -90,6 +93,8 @@ class Supervisor:
         tending = [asyncio.create_task(self._guarded(self._tend(seat))) for seat in self._seats]
         announcing = asyncio.create_task(self._announce())
         await asyncio.gather(*tending)
+        await listener.stop()
+        await listener.leave()
         for task in (*upkeep, announcing):
             task.cancel()
         await asyncio.gather(*upkeep, announcing, return_exceptions=True)

@@ -1,13 +1,14 @@
 """The broker on Redis, in Celery's layout where Celery reads or writes too; all moves are the scripts in ``lua``."""
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.broker.base import Consumer, Features
 from umbel.broker.redis.channel import Channel
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.broker.redis.counting import Survey
+from umbel.broker.redis.fanout import Copier
 from umbel.broker.redis.keeper import RedisKeeper
 from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.producer import RedisProducer, RedisSyncProducer
@@ -27,16 +28,17 @@ FEATURES = Features(
     liveness="clock",
     reach="network",
     largest_message=LARGEST,
+    exchanges=True,
     urgent_first="lower",
     priority_steps=(0, 3, 6, 9),
 )
 
 OPTIONS = frozenset(
     {"dead_expires", "dead_limit", "global_keyprefix", "sep", "priority_steps", "queue_order_strategy"}
-    | {"visibility_timeout", "unacked_key", "unacked_index_key"}
+    | {"visibility_timeout", "unacked_key", "unacked_index_key", "fanout_patterns", "fanout_prefix"}
 )
 OF_CELERY = frozenset(
-    {"ack_emulation", "body_encoding", "deadletter_queue", "fanout_patterns", "fanout_prefix", "health_check_interval"}
+    {"ack_emulation", "body_encoding", "deadletter_queue", "health_check_interval"}
     | {"interval_max", "interval_start", "interval_step", "max_connections", "max_retries", "min_other_sentinels"}
     | {"polling_interval", "reauth_check_interval", "retry_on_timeout", "sentinel_fanout_compat", "socket_keepalive"}
     | {"socket_keepalive_options", "socket_timeout", "unacked_mutex_expire", "unacked_mutex_key"}
@@ -50,20 +52,22 @@ class RedisBroker:
 
     Options: those of Celery's ``broker_transport_options`` for Redis that apply (``global_keyprefix``, ``sep``,
     ``priority_steps``, ``queue_order_strategy``, ``visibility_timeout``, ``unacked_key``, ``unacked_index_key``,
-    ``socket_connect_timeout``, ``client_name``, ``master_name``, ``sentinel_kwargs``, ``ssl``), ``dead_expires``
-    (seconds a dead letter lives, 7 days) and ``dead_limit`` (how many are kept, 10,000).
+    ``fanout_prefix``, ``fanout_patterns``, ``socket_connect_timeout``, ``client_name``, ``master_name``,
+    ``sentinel_kwargs``, ``ssl``), ``dead_expires`` (seconds a dead letter lives, 7 days) and ``dead_limit`` (how many
+    are kept, 10,000).
     """
 
     def __init__(self, url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None) -> None:
         self.url = url
         self.place, chosen = parse(url, options)
         numbers = Options(str(self.place), chosen, OPTIONS | OF_CELERY)
-        self.layout = Layout(chosen)
+        self.layout = Layout(chosen, self.place.db)
         self.features = Features(**{**_as_dict(FEATURES), "priority_steps": self.layout.steps})
         self._clock = clock
         self._dead_expires = numbers.number("dead_expires", 7 * 86400)
         self._dead_limit = int(numbers.number("dead_limit", 10_000))
         self._restorer = Restorer(self.layout, numbers.number("visibility_timeout", 3600.0))
+        self._copier = Copier(self.place, self.layout, clock)
         self._survey = Survey(self.place, self.layout, self._dead_expires)
         self._channels = PerLoop(lambda: Channel(self.place, self.layout, clock), Channel.close)
         self._producers: weakref.WeakSet[RedisSyncProducer] = weakref.WeakSet()
@@ -98,6 +102,14 @@ class RedisBroker:
             dead_expires=self._dead_expires,
             dead_limit=self._dead_limit,
         )
+
+    async def copy(self, copies: Mapping[str, Queue], listening: Callable[[], None]) -> None:
+        """As ``Broadcasts`` says."""
+        await self._copier.copy(copies, listening)
+
+    async def drop(self, copies: Iterable[str]) -> None:
+        """As ``Broadcasts`` says."""
+        await self._copier.drop(copies)
 
     def declare(self, queues: Iterable[Queue]) -> None:
         """As the port says: their bindings are written when a connection first uses them, as Celery does."""

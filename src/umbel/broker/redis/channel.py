@@ -27,16 +27,20 @@ PATIENCE = 5.0
 class Call:
     """One call of a script, not yet bound to a server's version."""
 
-    __slots__ = ("args", "keys", "name")
+    __slots__ = ("args", "keys", "load", "name")
 
-    def __init__(self, name: str, *args: Any, keys: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, *args: Any, keys: Sequence[str] = (), load: bool = False) -> None:
         self.name = name
         self.args = args
         self.keys = keys
         """Keys beside the common prefix, where the server has to know which the script reads."""
+        self.load = load
+        """Give the server the script and do not run it: inside a transaction an unknown one is found out too late."""
 
     def command(self, scripts: dict[str, Script], layout: Layout, now: str) -> Command:
         """As the server takes it."""
+        if self.load:
+            return ("SCRIPT", "LOAD", scripts[self.name].text)
         if not self.keys:
             return ("EVALSHA", scripts[self.name].sha, "1", layout.own, now, *self.args)
         return ("EVALSHA", scripts[self.name].sha, 1 + len(self.keys), layout.own, *self.keys, now, *self.args)

@@ -80,8 +80,8 @@ class RedisConsumer:
         in_hand = {f"{ticket.generation}:{ticket.serial}": ticket for ticket in holding if ticket.consumer == self.id}
         queues = "\0".join(self._chosen)
         known = (self.id, lease, width, self._node, os.getpid(), self._group, queues, self._generation)
-        calls = [("SADD", *self._layout.bound(queue)) for queue in self._chosen]
-        *_, answer = await self.channel.replies(*calls, Call("open", *known, *in_hand))
+        bindings = self._layout.bind({*self._chosen, *self._layout.declared})
+        *_, answer = await self.channel.replies(*bindings, Call("open", *known, *in_hand))
         alone, kept = self.channel.answer(answer)
         self._link = connection
         self._refresh_at = self._clock.monotonic() + REFRESH

@@ -46,6 +46,14 @@ def tag_of(delivery: Delivery) -> str:
     return hashlib.sha1(raw, usedforsecurity=False).hexdigest()
 
 
+def tag_in(element: bytes) -> str | None:
+    """The delivery tag in the bytes of a message, if they are one and it has one."""
+    try:
+        return kombu.decode(element).properties.delivery_tag
+    except errors.Undecodable:
+        return None
+
+
 def remember(delivery: Delivery, side: list[Any]) -> None:
     """Put what a side key knows into a delivery: count, history, unknown, granted."""
     count, _, unknown, granted = side

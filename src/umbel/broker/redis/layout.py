@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import ImproperlyConfigured
-from umbel.core.routing import Queue
+from umbel.core.routing import COPY, Queue
 
 SEP = "\x06\x16"
 STEPS = (0, 3, 6, 9)
@@ -14,7 +14,7 @@ STEPS = (0, 3, 6, 9)
 class Layout:
     """Where things are on one server. ``prefix`` stands before every key."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], db: int = 0) -> None:
         self.prefix = str(options.get("global_keyprefix", ""))
         self.own = f"{self.prefix}umbel:"
         self.sep = str(options.get("sep", SEP))
@@ -22,6 +22,9 @@ class Layout:
         self.order = str(options.get("queue_order_strategy", "round_robin"))
         if self.order not in ("round_robin", "sorted", "priority"):
             raise ImproperlyConfigured(f"queue_order_strategy is round_robin, sorted or priority, not {self.order!r}")
+        prefix = options.get("fanout_prefix", True)
+        self.fanout = (prefix if isinstance(prefix, str) else "/{db}." if prefix else "").format(db=db)
+        self.fanout_patterns = bool(options.get("fanout_patterns", True))
         self.unacked = self.prefix + str(options.get("unacked_key", "unacked"))
         self.unacked_index = self.prefix + str(options.get("unacked_index_key", "unacked_index"))
         self._declared: dict[str, Queue] = {}
@@ -34,6 +37,10 @@ class Layout:
     def list_for(self, queue: str, priority: int | None) -> str:
         """The list of a message: that of the largest step which is not above its priority, as kombu has it."""
         return f"{self.prefix}{queue}{self._by_priority[min(max(priority or 0, 0), 9)]}"
+
+    def suffix(self, priority: int | None) -> str:
+        """What the lists of this priority end in."""
+        return self._by_priority[min(max(priority or 0, 0), 9)]
 
     def lists(self, queues: Iterable[str]) -> list[str]:
         """All lists of these queues in the order in which they are read: the lowest step of all queues first."""
@@ -61,29 +68,67 @@ class Layout:
         """The set that lists what is bound to an exchange."""
         return f"{self.prefix}_kombu.binding.{exchange}"
 
+    def permanent(self, exchange: str) -> str:
+        """The set of bindings for which kombu keeps the other, though a third one in it was only for a time."""
+        return f"{self.prefix}_kombu.binding_permanent.{exchange}"
+
     def declare(self, queues: Iterable[Queue]) -> None:
         """Know what these queues are bound to. Others are bound to the exchange of their own name."""
-        self._declared.update({queue.name: queue for queue in queues})
+        self._declared.update({queue.name: queue for queue in queues if not queue.is_fanout})
+
+    @property
+    def declared(self) -> list[str]:
+        """The declared queues that are bound to an exchange: tasks may send there too."""
+        return [name for name, queue in self._declared.items() if queue.exchange.name]
+
+    def of_exchange(self, exchange: str) -> list[str]:
+        """The declared queues that are bound to an exchange."""
+        return [name for name, queue in self._declared.items() if queue.exchange.name == exchange]
+
+    def bind(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
+        """The commands that write the bindings of these queues, as kombu does. Copies of broadcasts have none."""
+        commands: list[tuple[str, ...]] = []
+        for queue in queues:
+            if queue.startswith(COPY):
+                continue
+            exchange, member = self.bound(queue)
+            commands.append(("SADD", self.bindings(exchange), member))
+            if exchange != queue:
+                commands.append(("SADD", self.permanent(exchange), member))
+        return commands
 
     def bound(self, queue: str) -> tuple[str, str]:
-        """The table and the member that bind a queue, as kombu writes them: key, pattern (for topics), queue."""
+        """The exchange of a queue, and the member that binds it, as kombu writes it: key, pattern of a topic, queue."""
         declared = self._declared.get(queue)
         if declared is None or not declared.exchange.name:
-            return self.bindings(queue), self.sep.join((queue, "", queue))
-        kind, key = declared.exchange.type, declared.routing_key
-        if kind == "topic":
-            member = (key, _pattern(key), queue)
-        else:
-            member = ("" if kind == "fanout" else key or queue, "", queue)
-        return self.bindings(declared.exchange.name), self.sep.join(member)
+            return queue, self.sep.join((queue, "", queue))
+        key = declared.routing_key or queue
+        member = (key, _pattern(key) if declared.exchange.type == "topic" else "", queue)
+        return declared.exchange.name, self.sep.join(member)
+
+    # Kombu's channels of fan-out exchanges ----------------------------------------------------------------------------
+
+    def channel(self, exchange: str, routing_key: str = "") -> str:
+        """Where what is sent to a fan-out exchange is published."""
+        name = f"{self.prefix}{self.fanout}{exchange}"
+        return f"{name}/{routing_key}" if routing_key and self.fanout_patterns else name
+
+    def heard(self, exchange: str) -> tuple[str, str]:
+        """The channel, and the pattern of channels, on which everything for a fan-out exchange arrives."""
+        name = self.channel(exchange)
+        return name, "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in name) + "/*"
 
 
-_WILDCARDS = {"*": r".*?[^\.]", "#": ".*?"}
+_WILDCARDS = {"*": r"[^\.]+", "#": ".*?"}
 
 
 def _pattern(key: str) -> str:
-    """A topic as kombu's regular expression: words are taken as they are, as kombu takes them."""
-    return "^{}$".format(r"\.".join(_WILDCARDS.get(word, word) for word in key.split(".")))
+    """A topic as kombu's regular expression."""
+    return "^{}$".format(r"\.".join(_WILDCARDS.get(word) or _escaped(word) for word in key.split(".")))
+
+
+def _escaped(word: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "#*" else f"\\{letter}" for letter in word)
 
 
 def group_of(queues: Iterable[str]) -> str:

@@ -63,6 +63,8 @@ class Publication:
         self._members: dict[str, list[int]] = {}
         self._delayed: list[Any] = []
         self._delayed_members: list[int] = []
+        self._routed: list[Call] = []
+        self._routed_members: list[int] = []
         for index, outgoing in enumerate(messages):
             try:
                 self._add(index, outgoing)
@@ -71,6 +73,11 @@ class Publication:
 
     def _add(self, index: int, outgoing: Outgoing) -> None:
         target, due, name, element = outgoing_args(outgoing, self._layout)
+        if outgoing.exchange is not None:
+            self._queues.update(self._layout.of_exchange(outgoing.message.properties.delivery_info.exchange))
+            self._routed.append(Call("send", target, due, name, element))
+            self._routed_members.append(index)
+            return
         self._queues.add(outgoing.queue)
         if due:
             self._delayed += (target, due, name, element)
@@ -85,16 +92,18 @@ class Publication:
         steps: list[Sent] = [("LPUSH", target, *elements) for target, elements in self._lists.items()]
         if self._delayed:
             steps.append(Call("delay", *self._delayed))
+        steps += self._routed
         if len(steps) > 1:
-            steps = [("MULTI",), *steps, ("EXEC",)]
+            scripts = {step.name for step in steps if isinstance(step, Call)}
+            steps = [*[Call(name, load=True) for name in sorted(scripts)], ("MULTI",), *steps, ("EXEC",)]
         if not steps or self._queues <= known:
             return steps
-        new = sorted(self._queues - known)
-        return [*[("SADD", *layout.bound(queue)) for queue in new], *steps]
+        return [*layout.bind(sorted(self._queues - known)), *steps]
 
     def read(self, replies: list[Any], known: set[str], place: Place) -> list[Receipt]:
         """The receipts. Raises ``OperationalError`` if the server took nothing at all."""
         groups = [*self._members.values(), *([self._delayed_members] if self._delayed_members else [])]
+        groups += [[index] for index in self._routed_members]
         if not groups:
             return self.receipts
         if len(groups) == 1:

@@ -10,7 +10,9 @@ _SHEBANG = "#!lua flags=allow-oom\n"
 """Draining has to work on a full server too."""
 _FIRST_WRITE = "redis.call('DEL', KEYS[1] .. 'none')\n"
 """Servers before 7.0 know no flags. They let a script go on that has written, and deleting is always allowed."""
-_STRICT = frozenset({"delay", "revive"})
+_ROUTING = frozenset({"send", "settle"})
+"""Scripts that find the queues of an exchange."""
+_STRICT = frozenset({"cast", "delay", "revive", "send"})
 """Scripts that only add: a full server refuses them, as it refuses LPUSH."""
 _WITH_SHEBANG = (7, 0)
 
@@ -29,14 +31,15 @@ class Script(NamedTuple):
 
 def _load(*, flags: bool) -> dict[str, Script]:
     folder = files(__package__) / "lua"
-    common = (folder / "common.lua").read_text()
+    common, routing = (folder / "common.lua").read_text(), (folder / "routing.lua").read_text()
     found = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         name = file.name.removesuffix(".lua")
-        if name == file.name or name == "common":
+        if name == file.name or name in ("common", "routing"):
             continue
         first = _FIRSTS[flags, name in _STRICT]
-        text = first + common + (JOINING if name == "settle" else "") + file.read_text()
+        parts = [common, routing if name in _ROUTING else "", JOINING if name == "settle" else "", file.read_text()]
+        text = first + "".join(parts)
         found[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return found
 

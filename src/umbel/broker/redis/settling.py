@@ -200,15 +200,31 @@ class Batch(NamedTuple):
 
 
 def outgoing_args(outgoing: Outgoing, layout: Layout) -> tuple[str, str, str, bytes]:
-    """List, due time, name and element of a message. What has an ETA that Celery knows goes into its list at once."""
+    """Target, how, name and element of a message, as ``routing.lua`` says; ``how`` may be when it is due.
+
+    What has an ETA that Celery knows goes into its list at once.
+    """
     message = outgoing.message
     element = kombu.encode(message, outgoing.queue)
     if len(element) > LARGEST:
         raise PayloadTooLarge(message.headers.task, len(element), LARGEST)
+    if outgoing.exchange is not None:
+        return *_route(outgoing, layout), element
     target = layout.list_for(outgoing.queue, message.properties.priority)
     if outgoing.due is None or message.headers.eta is not None:
         return target, "", "", element
     return target, repr(float(outgoing.due)), secrets.token_hex(8), element
+
+
+def _route(outgoing: Outgoing, layout: Layout) -> tuple[str, str, str]:
+    info = outgoing.message.properties.delivery_info
+    kind = outgoing.exchange or "direct"
+    if outgoing.due is not None and outgoing.message.headers.eta is None:
+        raise ValueError(f"a message for exchange {info.exchange!r} that is due later must say so in its headers")
+    if kind == "fanout":
+        return layout.channel(info.exchange, info.routing_key), kind, ""
+    suffix = layout.suffix(outgoing.message.properties.priority)
+    return layout.bindings(info.exchange), kind, "\0".join((info.routing_key, layout.sep, suffix))
 
 
 def _loss(loss: Loss | None) -> bytes:

@@ -21,6 +21,7 @@ _ADVICE = {
     "CLUSTERDOWN": "{place} belongs to a cluster that is down",
     "MISCONF": "{place} cannot write to its disk and takes nothing new: {error}",
     "WRONGTYPE": "{place} has a key of another type where a queue or one of Umbel's own keys belongs: {error}",
+    "NOROUTE": "{place}: no queue is bound so ({error}): add it to task_queues, or start a worker that reads it",
     "BUSY": "{place} is busy with a script that does not end: {error}",
     "NOREPLICAS": "{place} has fewer replicas than it needs for a write: {error}",
 }
@@ -36,7 +37,7 @@ class CutOff(OperationalError):
 
 
 def explained(error: object, place: Any) -> OperationalError:
-    """An error reply as one sentence. ``WRONGTYPE`` becomes ``BadOperation``."""
+    """An error reply as one sentence. ``WRONGTYPE`` and ``NOROUTE`` become ``BadOperation``."""
     text = str(error)
     code = text.partition(" ")[0].lstrip("-")
     if code in ("EXECABORT", "ERR"):  # a refusal inside a script or a transaction says the real one further on
@@ -51,7 +52,7 @@ def explained(error: object, place: Any) -> OperationalError:
         elif "DB index is out of range" in text or "invalid DB index" in text:
             advice = "{place} has no such database: {error}"
     sentence = f"Redis at {advice.format(place=place, error=text)}"
-    return BadOperation(sentence) if code == "WRONGTYPE" else OperationalError(sentence)
+    return BadOperation(sentence) if code in ("WRONGTYPE", "NOROUTE") else OperationalError(sentence)
 
 
 def is_elsewhere(error: Exception) -> bool:

@@ -7,6 +7,7 @@ if now_text == '' then
   now_text = time[1] .. '.' .. string.format('%06d', time[2])
 end
 local now = tonumber(now_text)
+local CAST, CAST_TTL = P .. 'cast:', 86400 -- seconds that a worker's copies of broadcasts outlive its last sign
 local SIDE_TTL = 604800 -- seconds that losses and their like outlive the last thing that happened to a message
 
 -- A lease holds until its end, and only while nobody took over from its consumer.
@@ -55,11 +56,17 @@ local function marked(raw, how)
   return how .. rest
 end
 
+-- Onto a list. A worker's copies of broadcasts are forgotten in time, should their worker be gone.
+local function push(how, list, raw)
+  call(how, list, raw)
+  if sub(list, 1, #CAST) == CAST then call('EXPIRE', list, CAST_TTL) end
+end
+
 local function to_front(claims, field)
   local value = call('HGET', claims, field)
   if not value then return 0 end
   local list, raw = split(value)
-  call('RPUSH', list, marked(raw, '\t'))
+  push('RPUSH', list, marked(raw, '\t'))
   return call('HDEL', claims, field)
 end
 
@@ -97,11 +104,12 @@ end
 
 -- Delayed messages to the front (RPUSH) or back (LPUSH) of their lists. Where a key of another type stands in a queue's
 -- place they stay, and do not hold up the others.
-local function move_delayed(members, push)
+local function move_delayed(members, how)
   for i = 1, #members do
     local list, raw = split(members[i]), call('HGET', P .. 'delayed:body', members[i])
-    local pushed = raw and redis.pcall(push, list, raw)
+    local pushed = raw and redis.pcall(how, list, raw)
     if type(pushed) ~= 'table' then
+      if sub(list, 1, #CAST) == CAST then call('EXPIRE', list, CAST_TTL) end
       call('HDEL', P .. 'delayed:body', members[i])
       call('ZREM', P .. 'delayed', members[i])
       count_delayed(list, -1)

@@ -11,7 +11,7 @@ for _, member in ipairs(members) do
   if again and body then
     local _, _, list, _, _, start = find(body, '^[^%z]*%z([^%z]*)%z([^%z]*)%z([^%z]*)%z()')
     local raw = bare(sub(body, start))
-    call('LPUSH', list, raw)
+    push('LPUSH', list, raw)
   end
   call('HDEL', P .. 'dead:body', letter)
   call('ZREM', P .. 'dead', member)

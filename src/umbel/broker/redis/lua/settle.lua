@@ -1,6 +1,7 @@
 -- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
 -- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
--- (list due name element). The two most frequent are shorter: done (kind, field), stored (kind, field, one op).
+-- (target how name element, as routing.lua says). The two most frequent are shorter: done (kind, field), stored (kind,
+-- field, one op).
 -- The ttl 'join' is that of a step of a join. It answers 1 (done), 0 (gone), a join that is complete (done, and the
 -- message stays claimed) or the text of an error for each; nothing at all to one whose lease has lapsed.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
@@ -41,12 +42,12 @@ local dispose = {}
 
 function dispose.front(one, list, raw)
   count_loss(one.tag, one.x)
-  call('RPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
+  push('RPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
 end
 
 function dispose.back(one, list, raw)
   count_loss(one.tag, one.x)
-  call('LPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
+  push('LPUSH', list, marked(raw, one.x == '' and '\t' or '\r'))
 end
 
 function dispose.park(one, list, raw)
@@ -93,7 +94,7 @@ local function check(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
     one.skip[i] = check_op(i)
   end
-  for i = one.pubs_at, one.next - 4, 4 do call('LLEN', ARGV[i]) end
+  for i = one.pubs_at, one.next - 4, 4 do check_target(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 end
 
 local function write(one)
@@ -106,13 +107,7 @@ local function write(one)
       call('PUBLISH', key, payload)
     end
   end
-  for i = one.pubs_at, one.next - 4, 4 do
-    if ARGV[i + 1] == '' then
-      call('LPUSH', ARGV[i], ARGV[i + 3])
-    else
-      delay(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-    end
-  end
+  for i = one.pubs_at, one.next - 4, 4 do send(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 end
 
 local function perform(one)
