@@ -35,7 +35,7 @@ class Single:
         """The command, and the binding if this connection has not made it yet."""
         if self._queue in known or not self._steps:
             return self._steps
-        return [("SADD", *self._layout.bound(self._queue)), *self._steps]
+        return [*self._layout.bind([self._queue]), *self._steps]
 
     def read(self, replies: list[Any], known: set[str], place: Place) -> list[Receipt]:
         """The receipt. Raises ``OperationalError`` if the server took nothing at all."""
@@ -130,7 +130,9 @@ class Publication:
 
 def publication(messages: Sequence[Outgoing], layout: Layout) -> Single | Publication:
     """What a call publishes."""
-    return Single(messages[0], layout) if len(messages) == 1 else Publication(messages, layout)
+    if len(messages) == 1 and messages[0].exchange is None:
+        return Single(messages[0], layout)
+    return Publication(messages, layout)
 
 
 class RedisProducer:
