@@ -6,7 +6,7 @@ from tests.conformance.redis_site import RedisSite
 from tests.servers import GivenServer, RedisServer
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
-from umbel.testing.broker_conformance import BrokerSuite, ClockLeaseSuite, WaitSuite
+from umbel.testing.broker_conformance import BrokerSuite, ClockLeaseSuite, TickSuite, WaitSuite
 
 
 class OnServer:
@@ -36,3 +36,8 @@ class TestRedisByTheServersClock(OnServer, WaitSuite):
 class TestRedisLeases(OnServer, ClockLeaseSuite):
     def make_site(self, folder: Path) -> RedisSite:
         return RedisSite(self.server, FakeClock())
+
+
+class TestRedisTicks(OnServer, TickSuite):
+    def make_site(self, folder: Path) -> RedisSite:
+        return RedisSite(self.server, FakeClock(), global_keyprefix="{px}:")

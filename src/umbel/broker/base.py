@@ -6,8 +6,8 @@ An adapter gives three narrow things, and says what it promises:
 - a ``Consumer`` is one process's way to take messages and to settle them;
 - a ``Keeper`` looks after what the dead have left, and counts.
 
-Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocations``, ``DeadLetters``). The suite that
-holds every adapter is ``umbel.testing.broker_conformance``; why each rule is there: ``docs/internals.md``.
+Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocations``, ``DeadLetters``, ``Ticks``). The
+suite that holds every adapter is ``umbel.testing.broker_conformance``; why each rule is there: ``docs/internals.md``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +29,7 @@ from umbel.core.delivery import (
     Want,
 )
 from umbel.core.routing import Queue
+from umbel.core.timetable import Changes, Kept, Lead, Mark, Tick, TickReceipt
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -225,6 +226,53 @@ class Broadcasts(Protocol):
 
     async def drop(self, copies: Iterable[str]) -> None:
         """Delete copies whose worker ends."""
+
+class Timetable(Protocol):
+    """Entries of schedules, who publishes their ticks, and which were. Used by one event loop. See ``core.timetable``.
+
+    Every verb raises ``OperationalError`` when the broker cannot be reached.
+    """
+
+    async def put(self, book: str, entries: Sequence[Kept]) -> int:
+        """Store entries, over those of the same names, and return the new version of the book."""
+
+    async def drop(self, book: str, names: Sequence[str]) -> int:
+        """Delete entries and their marks, and say how many entries there were."""
+
+    async def changes(self, book: str, since: int) -> Changes:
+        """What changed after version ``since`` (0: everything). Costs what has changed, not what there is."""
+
+    async def marks(self, book: str, names: Sequence[str] | None = None) -> dict[str, Mark]:
+        """The marks of these entries, or all."""
+
+    async def lead(self, book: str, beat: str, *, lease: float) -> Lead:
+        """Lead the book for ``lease`` seconds if nobody else does, or renew. ``beat`` is 128 random bits as hex."""
+
+    async def resign(self, book: str, beat: str) -> None:
+        """Lead no more, so that the next one need not wait."""
+
+    async def tick(
+        self, book: str, beat: str, epoch: int, ticks: Sequence[Tick], *, deadline: float
+    ) -> list[TickReceipt]:
+        """Publish ticks, and set their marks, each in one atomic step with its messages; one receipt each.
+
+        Nothing is done for a tick whose entry has a mark that is not earlier (``Seen``), nor for any if ``beat`` does
+        not lead under ``epoch`` (``Fenced``). ``Unknown`` ones may be repeated: they are published once.
+        """
+
+    async def forget(self, book: str, beat: str, epoch: int, names: Sequence[str]) -> None:
+        """Delete marks, of entries that are no more. Does nothing for who does not lead."""
+
+    async def close(self) -> None:
+        """Free the connection. Safe to repeat."""
+
+
+@runtime_checkable
+class Ticks(Protocol):
+    """For brokers that record a tick in the step that publishes it (G11)."""
+
+    def timetable(self) -> Timetable:
+        """A new timetable for the running event loop."""
 
 
 class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):

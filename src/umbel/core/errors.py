@@ -3,6 +3,7 @@
     Exception
     ├── UmbelError
     │   ├── ImproperlyConfigured            a setting, URL or option is wrong
+    │   │   └── ParseException                  a crontab or another schedule is; also a ValueError
     │   ├── SecurityError                   something untrusted was refused
     │   ├── TaskPredicate                   raised by a task to say what becomes of it; no failure
     │   │   ├── Ignore
@@ -51,6 +52,10 @@ class UmbelError(Exception):
 
 class ImproperlyConfigured(UmbelError):
     """A setting, a URL or an option is wrong; the text says which, and what would be right."""
+
+
+class ParseException(ImproperlyConfigured, ValueError):
+    """A crontab or another schedule cannot be; the text names the field and what it takes."""
 
 
 class SecurityError(UmbelError):

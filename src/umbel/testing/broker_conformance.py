@@ -20,6 +20,7 @@ from umbel.testing.conformance.keeping import DeadSuite, SharedSuite
 from umbel.testing.conformance.publishing import OrderSuite, PublishSuite
 from umbel.testing.conformance.settling import SettleSuite
 from umbel.testing.conformance.site import LEASE, QUEUE, Site, Suite, asynchronous, call, names, new_id, success
+from umbel.testing.conformance.ticking import TickSuite
 from umbel.testing.conformance.waiting import WaitSuite
 
 
@@ -34,7 +35,7 @@ class BrokerSuite(
     DeadSuite,
     SharedSuite,
 ):
-    """All that holds for every broker, and that a fake clock can drive."""
+    """All that holds for every broker, and that a fake clock can drive. ``TickSuite`` is for those with ``Ticks``."""
 
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "SharedSuite",
     "Site",
     "Suite",
+    "TickSuite",
     "TicketSuite",
     "WaitSuite",
     "asynchronous",

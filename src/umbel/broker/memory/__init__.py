@@ -7,6 +7,7 @@ from umbel.broker.base import Consumer, Features
 from umbel.broker.memory.consumer import MemoryConsumer
 from umbel.broker.memory.keeper import MemoryKeeper, survey
 from umbel.broker.memory.state import State, entry_of
+from umbel.broker.memory.timetable import MemoryTimetable
 from umbel.core.delivery import ACCEPTED, ConsumerId, Depth, Outgoing, Receipt, Refused
 from umbel.drivers.memory import space
 from umbel.drivers.options import Options
@@ -14,7 +15,7 @@ from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
     name="memory",
-    guarantees=frozenset({"G1", "G2", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G12"}),
+    guarantees=frozenset({"G1", "G2", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "G12"}),
     liveness="clock",
     reach="process",
 )
@@ -83,6 +84,10 @@ class MemoryBroker:
             dead_expires=self._dead_expires,
             dead_limit=self._dead_limit,
         )
+
+    def timetable(self) -> MemoryTimetable:
+        """As ``broker.base.Ticks`` says."""
+        return MemoryTimetable(self.space, self._state, self._clock)
 
     def shares_server(self, store: Any) -> bool:
         """Whether ``store`` lives in the same space."""

@@ -14,6 +14,7 @@ from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.producer import RedisProducer, RedisSyncProducer
 from umbel.broker.redis.restoring import Restorer
 from umbel.broker.redis.settling import LARGEST
+from umbel.broker.redis.timetable import RedisTimetable
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
 from umbel.core.routing import Queue
@@ -24,7 +25,7 @@ from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
     name="redis",
-    guarantees=frozenset(f"G{number}" for number in (*range(1, 11), 12)),  # G11 comes with beat
+    guarantees=frozenset(f"G{number}" for number in range(1, 13)),
     liveness="clock",
     reach="network",
     largest_message=LARGEST,
@@ -110,6 +111,10 @@ class RedisBroker:
     async def drop(self, copies: Iterable[str]) -> None:
         """As ``Broadcasts`` says."""
         await self._copier.drop(copies)
+
+    def timetable(self) -> RedisTimetable:
+        """As ``broker.base.Ticks`` says."""
+        return RedisTimetable(self._channels, self.layout)
 
     def declare(self, queues: Iterable[Queue]) -> None:
         """As the port says: their bindings are written when a connection first uses them, as Celery does."""

@@ -10,9 +10,9 @@ _SHEBANG = "#!lua flags=allow-oom\n"
 """Draining has to work on a full server too."""
 _FIRST_WRITE = "redis.call('DEL', KEYS[1] .. 'none')\n"
 """Servers before 7.0 know no flags. They let a script go on that has written, and deleting is always allowed."""
-_ROUTING = frozenset({"send", "settle"})
+_ROUTING = frozenset({"send", "settle", "tick"})
 """Scripts that find the queues of an exchange."""
-_STRICT = frozenset({"cast", "delay", "revive", "send"})
+_STRICT = frozenset({"cast", "delay", "put_entries", "revive", "send", "tick"})
 """Scripts that only add: a full server refuses them, as it refuses LPUSH."""
 _WITH_SHEBANG = (7, 0)
 

@@ -9,6 +9,8 @@ from umbel.broker.sqlite.keeper import SqliteKeeper
 from umbel.broker.sqlite.liveness import Locks
 from umbel.broker.sqlite.producer import SqliteProducer, SqliteSyncProducer
 from umbel.broker.sqlite.tables import PART
+from umbel.broker.sqlite.timetable import PART as TIMETABLE
+from umbel.broker.sqlite.timetable import SqliteTimetable
 from umbel.core.delivery import ConsumerId
 from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, parse_url
@@ -16,7 +18,7 @@ from umbel.runtime.clock import SYSTEM, Clock
 
 FEATURES = Features(
     name="sqlite",
-    guarantees=frozenset(f"G{number}" for number in (*range(1, 11), 12)),  # G11 comes with beat
+    guarantees=frozenset(f"G{number}" for number in range(1, 13)),
     liveness="lock",
     reach="machine",
     largest_message=500_000_000,
@@ -39,6 +41,7 @@ class SqliteBroker:
         chosen = Options(url, {**given, **(options or {})}, OPTIONS)
         self.url = url
         self.database = Database(path, PART, clock=clock, synchronous=chosen.text("synchronous", "NORMAL"))
+        self._timetable = Database(path, TIMETABLE, clock=clock, synchronous=chosen.text("synchronous", "NORMAL"))
         self._locks = Locks(self.database.path.with_name(self.database.path.name + ".locks"))
         self._dead_expires = chosen.number("dead_expires", 7 * 86400)
         self._dead_limit = int(chosen.number("dead_limit", 10_000))
@@ -63,6 +66,10 @@ class SqliteBroker:
             self.database, self._locks, consumer, dead_expires=self._dead_expires, dead_limit=self._dead_limit
         )
 
+    def timetable(self) -> SqliteTimetable:
+        """As ``broker.base.Ticks`` says."""
+        return SqliteTimetable(self._timetable, self.database)
+
     def shares_server(self, store: Any) -> bool:
         """Whether ``store`` writes into the same file."""
         other = getattr(store, "database", None)
@@ -71,3 +78,4 @@ class SqliteBroker:
     def close(self) -> None:
         """Close idle connections."""
         self.database.close()
+        self._timetable.close()

@@ -23,6 +23,11 @@ def array(numbers: Iterable[int]) -> str:
     return _encode(list(numbers)).decode()
 
 
+def array_of_text(texts: Iterable[str]) -> str:
+    """The same for texts."""
+    return _encode(list(texts)).decode()
+
+
 Row = tuple[str, int, float | None, bytes, bytes]
 
 
