@@ -9,6 +9,7 @@ from umbel.app.results import AsyncResult
 from umbel.app.task import Task
 from umbel.core.errors import Ignore, Reject, Retry
 from umbel.core.routing import Broadcast, Exchange, Queue
+from umbel.core.schedule import clocked, crontab, schedule, solar
 
 __version__ = "0.1.0.dev0"
 
@@ -23,10 +24,14 @@ __all__ = [
     "Task",
     "Umbel",
     "__version__",
+    "clocked",
+    "crontab",
     "current_task",
     "exceptions",
     "get_task_logger",
+    "schedule",
     "shared_task",
     "signals",
+    "solar",
     "states",
 ]

@@ -20,11 +20,15 @@ NAMES = [
     "Task",
     "Umbel",
     "__version__",
+    "clocked",
+    "crontab",
     "current_task",
     "exceptions",
     "get_task_logger",
+    "schedule",
     "shared_task",
     "signals",
+    "solar",
     "states",
 ]
 

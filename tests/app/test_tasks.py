@@ -105,8 +105,8 @@ def test_options_of_a_later_release_are_refused(app: Umbel) -> None:
         @app.task(pydantic=True)
         def job() -> None: ...
 
-    with pytest.raises(ImproperlyConfigured, match="'every' is not built yet"):
-        app.task(every=30)(print)
+    with pytest.raises(ImproperlyConfigured, match="'filter' is not built yet"):
+        app.task(filter=print)(print)
 
 
 def test_something_else_than_a_function_is_refused(app: Umbel) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app import request
 from umbel.core.errors import ImproperlyConfigured
+from umbel.core.schedule import Schedule
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -60,6 +61,9 @@ def get_current_app() -> "Umbel":
     if app is None:
         raise ImproperlyConfigured("there is no app yet: make one, Umbel('name'), and import its module first")
     return app
+
+
+Schedule.ambient = get_current_app  # schedules that were handed no app ask the current one, as with Celery
 
 
 def get_current_task() -> "Task[..., Any] | None":

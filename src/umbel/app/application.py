@@ -27,6 +27,7 @@ from umbel.app.connections import Connections
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
 from umbel.app.results import AsyncResult as Result
+from umbel.app.schedules import Schedules
 from umbel.app.settings import Defaults
 from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
@@ -91,6 +92,7 @@ class Umbel:
         self.conf = Config(defaults, on_load=self._configure)
         self.client = Client(self)
         self.connections = Connections(self)
+        self.schedules = Schedules(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})
@@ -233,7 +235,8 @@ class Umbel:
         """Make a task of a function: ``@app.task``, or ``@app.task(bind=True, max_retries=5, ...)``.
 
         ``name`` (default: module and function), ``bind`` (the task comes as first argument), ``base`` (a subclass of
-        ``Task``), ``shared`` (for all apps), and any attribute of ``Task``.
+        ``Task``), ``shared`` (for all apps), ``every`` (seconds) or ``cron`` (``"0 8 * * *"``) for beat to call it, and
+        any attribute of ``Task``.
         """
         if function is None:
             return lambda function: self._decorate(function, options)
@@ -258,6 +261,10 @@ class Umbel:
             setattr(task, name, value)
         registered: T = self.registered(task, replace=True)
         return registered
+
+    def add_periodic_task(self, schedule: Any, sig: Any, *args: Any, **options: Any) -> str:
+        """Have beat call a task: see ``Schedules.add``, which takes the same as Celery's method of this name."""
+        return self.schedules.add(schedule, sig, *args, **options)
 
     def registered(self, task: Any, *, replace: bool = False) -> Any:
         """Take a task in, and return the one that holds its name now."""

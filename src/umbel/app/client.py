@@ -52,7 +52,7 @@ class Client:
         self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
     ) -> Outgoing:
         """Build and publish one call; blocks until the broker has it. Inside ``bulk()`` it is only collected."""
-        messages = self._prepare(task, args, kwargs, options)
+        messages = self.prepare(task, args, kwargs, options)
         if not bulk.collect(self.app, messages):
             self._warn_of_loop(messages[0])
             self.publish(messages, options)
@@ -62,14 +62,15 @@ class Client:
         self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
     ) -> Outgoing:
         """``call``, for coroutines."""
-        messages = self._prepare(task, args, kwargs, options)
+        messages = self.prepare(task, args, kwargs, options)
         if not bulk.collect(self.app, messages):
             await self.apublish(messages, options)
         return messages[0]
 
-    def _prepare(
+    def prepare(
         self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
     ) -> list[Outgoing]:
+        """``build``, for every queue that the call goes to."""
         outgoing, queues = self._build(task, args, kwargs, options, None)
         if len(queues) == 1 or outgoing.exchange is not None:
             return [outgoing]

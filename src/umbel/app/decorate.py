@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from umbel.app import ambient, naming
@@ -11,6 +12,7 @@ from umbel.core.errors import DuplicateTaskNameWarning, ImproperlyConfigured
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
+    from umbel.core.schedule import crontab
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,8 +25,6 @@ NOT_BUILT = (
     "link",
     "link_error",
     "filter",
-    "every",
-    "cron",
 )
 OWN = ("run", "app", "delay", "apply_async", "plan")
 
@@ -55,9 +55,11 @@ def task_of(
     base: type[Task[..., Any]] | None = None,
     bind: bool = False,
     module: str | None = None,
+    every: float | timedelta | None = None,
+    cron: "str | crontab | None" = None,
     **attributes: Any,
 ) -> Task[..., Any]:
-    """Make a task of ``function`` and register it with ``app``."""
+    """Make a task of ``function`` and register it with ``app``. ``every`` or ``cron`` is when beat calls it."""
     if not callable(function):
         raise TypeError(f"@app.task makes a task of a function, not of {function!r}; options go by name")
     name = name or app.gen_task_name(function.__name__, module or function.__module__)
@@ -76,6 +78,8 @@ def task_of(
     task: Task[..., Any] = type(function.__name__, (base or app.Task,), fields)()
     object.__setattr__(task, "__name__", function.__name__)  # functions have one
     registered: Task[..., Any] = app.registered(task)
+    if every is not None or cron is not None:
+        app.schedules.declare(name, every=every, cron=cron)
     return registered
 
 

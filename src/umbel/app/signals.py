@@ -154,6 +154,9 @@ worker_before_create_process = Signal("worker_before_create_process", "Sender: t
 worker_process_init = Signal("worker_process_init", "Sender: None. In every process that runs tasks, at its start.")
 worker_process_shutdown = Signal("worker_process_shutdown", "Sender: None. pid, exitcode.")
 
+beat_init = Signal("beat_init", "Sender: the scheduler. A beat of its own is about to run.")
+beat_embedded_init = Signal("beat_embedded_init", "Sender: the scheduler. A beat inside a worker is about to run.")
+
 setup_logging = Signal(
     "setup_logging", "Sender: None. loglevel, logfile, format, colorize. With any receiver, Umbel sets up no logging."
 )

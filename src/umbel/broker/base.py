@@ -227,6 +227,7 @@ class Broadcasts(Protocol):
     async def drop(self, copies: Iterable[str]) -> None:
         """Delete copies whose worker ends."""
 
+
 class Timetable(Protocol):
     """Entries of schedules, who publishes their ticks, and which were. Used by one event loop. See ``core.timetable``.
 

@@ -11,6 +11,7 @@ from umbel.cli.session import Session, global_options
 
 COMMANDS = {
     "worker": "Run a worker.",
+    "beat": "Publish what is due: periodic tasks.",
     "dev": "Run a worker that is restarted when a file is saved.",
     "new": "Write a first tasks.py.",
     "call": "Call a task.",

@@ -1,4 +1,4 @@
-"""What passes through the port of a timetable: entries kept, marks, leadership, ticks. Data only (port: ``broker.base``).
+"""What passes through the port of a timetable: entries, marks, leadership, ticks. Data only (port: ``broker.base``).
 
 A *book* is the timetable of one application, by name. An entry's *mark* is the due time up to which its ticks count as
 done: a tick that is not later than the mark is never published again. One *beat* at a time leads a book; its *epoch*
@@ -48,7 +48,7 @@ TickReceipt = Receipt | Seen | Fenced
 
 
 class Lead(NamedTuple):
-    """Who leads a book: the asker, under ``epoch``; or somebody else (None), for ``left`` more seconds unless renewed."""
+    """Who leads a book: the asker, under ``epoch``; or another (None), for ``left`` more seconds unless renewed."""
 
     epoch: int | None
     left: float

@@ -1,12 +1,15 @@
 """User code beside a loop: on threads that nothing has to wait for. Knows no worker."""
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 logger = logging.getLogger("umbel.worker")
+
+T = TypeVar("T")
 
 
 class Aside:
@@ -45,3 +48,29 @@ class Aside:
 def _settle(done: "asyncio.Future[None]") -> None:
     if not done.done():
         done.set_result(None)
+
+
+async def on_thread(work: Callable[[], T]) -> T:
+    """Run it on a daemon thread: one that never returns keeps nothing from ending, as an executor's would."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            value = work()
+        except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+            _tell(loop, done, done.set_exception, error)
+        else:
+            _tell(loop, done, done.set_result, value)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name="umbel-aside", daemon=True).start()
+    return await done
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, done: "asyncio.Future[Any]", settle: Callable[[Any], None], outcome: Any
+) -> None:
+    try:
+        loop.call_soon_threadsafe(lambda: None if done.done() else settle(outcome))
+    except RuntimeError:
+        pass  # the loop has ended meanwhile

@@ -1,19 +1,25 @@
 """Settings of beat. Rows of the table, nothing else."""
 
-from umbel.app.settings.setting import Values, later
+from umbel.app.parse import count, maybe, more_than_nothing, seconds, table, text
+from umbel.app.settings.setting import Setting, Values, by_design, later
 
 
 class Beat(Values):
     """Beat."""
 
-    beat_cron_starting_deadline = later(None, "A crontab whose last due time is older is skipped after a pause.")
+    beat_cron_starting_deadline = Setting(
+        maybe(seconds), None, "Missed ticks of a crontab older than this are not run."
+    )
     beat_enable_remote_control = later(False, "Listen to remote control.")
-    beat_max_loop_interval = later(0, "How long beat sleeps at most; 0: as its scheduler has it.")
+    beat_lease = Setting(more_than_nothing, 10.0, "Silence of a beat after which another one takes over.")
+    beat_max_loop_interval = Setting(seconds, 0.0, "How long beat sleeps at most; 0: as its scheduler has it.")
     beat_remote_control_max_tick_age = later(None, "How old the last tick may be for beat to count as alive.")
-    beat_schedule = later({}, "What is called when.")
-    beat_schedule_filename = later("celerybeat-schedule", "File that remembers what was called.")
-    beat_scheduler = later("celery.beat:PersistentScheduler", "Class of the scheduler.")
-    beat_sync_every = later(0, "How many calls until that file is written.")
+    beat_schedule = Setting(table, {}, "What is called when: a name, and a dict with its task and its schedule.")
+    beat_schedule_filename = Setting(
+        text, "celerybeat-schedule", "Where schedules set at run time are kept, a file or a URL; unset: in the broker."
+    )
+    beat_scheduler = Setting(text, "celery.beat:PersistentScheduler", "Class of the scheduler; Celery's means Umbel's.")
+    beat_sync_every = by_design(0, "Every tick is recorded in the step that publishes it, whatever this says.", count)
     beat_logfile = later(None, "File that is logged to.")
     beat_pidfile = later(None, "File that holds the process's number.")
     beat_uid = later(None, "User that beat becomes.")

@@ -1,4 +1,4 @@
-"""Schedules and their ticks in one process. Knows the rules of ``core.timetable``; the moves are under the space's lock."""
+"""Schedules and their ticks in one process, under the space's lock. The rules are those of ``core.timetable``."""
 
 from collections.abc import Sequence
 

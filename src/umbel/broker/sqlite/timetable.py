@@ -1,4 +1,4 @@
-"""Schedules and their ticks in the file: tables of their own, and a transaction that marks and publishes. Decides nothing."""
+"""Schedules and their ticks in the file: own tables, and a transaction that marks and publishes. Decides nothing."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,10 +23,7 @@ _PUT = Insert(
     "(?, ?, ?, ?)",
     "ON CONFLICT (book, name) DO UPDATE SET version = excluded.version, data = excluded.data",
 )
-_THERE = (
-    "SELECT name FROM entry "
-    "WHERE book = ? AND name IN (SELECT value FROM json_each(?)) AND data IS NOT NULL"
-)
+_THERE = "SELECT name FROM entry WHERE book = ? AND name IN (SELECT value FROM json_each(?)) AND data IS NOT NULL"
 _DROP = "UPDATE entry SET data = NULL, version = ? WHERE book = ? AND name IN (SELECT value FROM json_each(?))"
 _OLD = (
     "SELECT name, version FROM entry WHERE book = ? AND data IS NULL ORDER BY version "
@@ -123,9 +120,7 @@ class SqliteTimetable:
 
         return await self._database.arun(work, deadline=deadline)
 
-    def _publish(
-        self, link: sqlite3.Connection, book: str, tick: Tick, rows: list[Row] | Exception
-    ) -> TickReceipt:
+    def _publish(self, link: sqlite3.Connection, book: str, tick: Tick, rows: list[Row] | Exception) -> TickReceipt:
         found = link.execute("SELECT last FROM mark WHERE book = ? AND name = ?", (book, tick.name)).fetchone()
         if found is not None and tick.due <= found[0]:
             return SEEN

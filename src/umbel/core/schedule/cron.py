@@ -19,8 +19,8 @@ _LAST_YEAR = 9999
 class crontab(Schedule):
     """Due whenever a clock on the wall shows a time that matches all fields.
 
-    ``minute`` 0–59, ``hour`` 0–23, ``day_of_week`` 0–7 (0 and 7 are Sunday) or names, ``day_of_month`` 1–31,
-    ``month_of_year`` 1–12 or names, ``second`` 0–59. Each is a number, a collection of numbers, or text:
+    ``minute`` 0-59, ``hour`` 0-23, ``day_of_week`` 0-7 (0 and 7 are Sunday) or names, ``day_of_month`` 1-31,
+    ``month_of_year`` 1-12 or names, ``second`` 0-59. Each is a number, a collection of numbers, or text:
     ``"*"``, ``"*/15"``, ``"1,13,30-45,50-59/2"``, ``"mon-fri"``; ranges may wrap (``"22-2"``).
 
     ``timezone`` is the zone of that clock (default: the application's). What falls into an hour that it skips is due
@@ -52,20 +52,21 @@ class crontab(Schedule):
         self._months, self._days = sorted(self.month_of_year), sorted(self.day_of_month)
         if not any(day <= _LONGEST_MONTH[month] for month in self._months for day in self._days):
             raise ParseException(
-                f"crontab(day_of_month={self._given[3]!r}, month_of_year={self._given[4]!r}): no such month has such a day"
+                f"crontab(day_of_month={self._given[3]!r}, month_of_year={self._given[4]!r}): "
+                "no such month has such a day"
             )
 
     @classmethod
     def from_string(cls, text: str, **options: Any) -> "crontab":
-        """A line as cron has it: ``minute hour day-of-month month day-of-week``, and seconds as an optional sixth field.
+        """A line as cron has it: ``minute hour day-of-month month day-of-week``, and perhaps seconds as a sixth field.
 
         ``options`` are those of the constructor (``timezone``). Raises ``ParseException``.
         """
         fields = text.split()
         if len(fields) not in (5, 6):
             raise ParseException(
-                f"crontab {text!r} has {len(fields)} fields; it takes five, minute hour day-of-month month day-of-week, "
-                "and seconds as a sixth"
+                f"crontab {text!r} has {len(fields)} fields; it takes five, minute hour day-of-month month "
+                "day-of-week, and seconds as a sixth"
             )
         minute, hour, day, month, weekday, *second = fields
         return cls(minute, hour, weekday, day, month, second=second[0] if second else 0, **options)
@@ -132,8 +133,12 @@ class crontab(Schedule):
     @property
     def human_readable(self) -> str:
         """The schedule in words."""
-        zone = f" ({name_of(self.timezone) if hasattr(self.timezone, 'key') else self.timezone})" if self.timezone else ""
-        return words.of_cron(self._seconds, self._minutes, self._hours, self.day_of_week, self._days, self._months) + zone
+        zone = (
+            f" ({name_of(self.timezone) if hasattr(self.timezone, 'key') else self.timezone})" if self.timezone else ""
+        )
+        return (
+            words.of_cron(self._seconds, self._minutes, self._hours, self.day_of_week, self._days, self._months) + zone
+        )
 
     def line(self) -> str:
         """The fields as ``from_string`` reads them."""

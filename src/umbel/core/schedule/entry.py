@@ -1,4 +1,4 @@
-"""One entry of a timetable: what to call, when, and what becomes of ticks that were missed. Pure data, read and checked.
+"""One entry of a timetable: what to call, when, and what becomes of missed ticks. Pure data, read and checked.
 
 ``read`` takes what stands in ``beat_schedule``, with Celery's keys and Umbel's. ``to_plain`` and ``from_plain`` are the
 form in which an entry is stored.
@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -114,7 +114,7 @@ def _read(name: str, given: Mapping[str, Any], deadline: float | None) -> Entry:
         kwargs=_mapping(given, "kwargs"),
         options=_mapping(given, "options"),
         paused=get("enabled", True) is False,
-        catch_up=policy,
+        catch_up=cast(CatchUp, policy),
         max_age=age,
         jitter=_seconds(given, "jitter") or 0.0,
         start=_moment(given, "start"),

@@ -6,9 +6,8 @@ from typing import Any
 
 from umbel.core.errors import ParseException
 from umbel.core.schedule.base import Schedule
-from umbel.core.schedule.clock_time import clocked
 from umbel.core.schedule.cron import crontab
-from umbel.core.schedule.interval import schedule
+from umbel.core.schedule.interval import clocked, schedule
 from umbel.core.schedule.sun import solar
 from umbel.core.schedule.zones import name_of
 
@@ -28,8 +27,8 @@ def make_schedule(value: Any, *, relative: bool = False, timezone: Any = None) -
         return schedule(value, relative)
     if not isinstance(value, Schedule):
         raise ParseException(
-            f"{value!r} is no schedule: give seconds, a timedelta, a line of cron, a datetime, or crontab(), schedule(), "
-            "solar(), clocked()"
+            f"{value!r} is no schedule: give seconds, a timedelta, a line of cron, a datetime, or crontab(), "
+            "schedule(), solar(), clocked()"
         )
     if timezone is not None and isinstance(value, crontab) and value.timezone is None:
         return crontab.from_string(value.line(), timezone=timezone, nowfun=value.nowfun)

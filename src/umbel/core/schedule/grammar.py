@@ -1,8 +1,8 @@
 """The grammar of one crontab field: text or numbers in, a set of numbers out. As Celery reads it, and Sunday is also 7.
 
-    field  = part *("," part)
-    part   = ("*" / number / number "-" number) ["/" step]     a step needs "*" or a range
-    number = digits / the name of a month or a weekday, of which the first three letters count
+field  = part *("," part)
+part   = ("*" / number / number "-" number) ["/" step]     a step needs "*" or a range
+number = digits / the name of a month or a weekday, of which the first three letters count
 """
 
 import re

@@ -1,4 +1,4 @@
-"""``solar``: when the sun stands somewhere, at a place on Earth. ``ephem`` computes it; the extra is ``solar``. No I/O."""
+"""``solar``: when the sun stands somewhere, at a place on Earth. Computed by ephem (the extra ``solar``); no I/O."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,13 @@ class solar(Schedule):
     def _next(self, start: datetime) -> datetime | None:
         ephem, event = self._ephem, EVENTS[self.event]
         place = ephem.Observer()
-        place.lat, place.lon, place.elev, place.pressure, place.horizon = str(self.lat), str(self.lon), 0, 0, event.horizon
+        place.lat, place.lon, place.elev, place.pressure, place.horizon = (
+            str(self.lat),
+            str(self.lon),
+            0,
+            0,
+            event.horizon,
+        )
         sun, options = ephem.Sun(), {"use_center": True} if event.center else {}
         date = ephem.Date(start.astimezone(UTC).replace(tzinfo=None))
         for _ in range(_FAR):

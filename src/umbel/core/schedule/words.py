@@ -3,7 +3,10 @@
 from collections.abc import Collection, Sequence
 
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_MONTHS = ("January February March April May June July August September October November December").split()
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 _FEW = 4
 """So many times of day are listed; more are described."""

@@ -19,7 +19,9 @@ def zone_of(name: str | tzinfo | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise ParseException(f"there is no time zone {name!r}: write a name such as 'Europe/Berlin', or 'UTC'") from None
+        raise ParseException(
+            f"there is no time zone {name!r}: write a name such as 'Europe/Berlin', or 'UTC'"
+        ) from None
 
 
 def name_of(zone: tzinfo | None) -> str | None:
@@ -50,7 +52,7 @@ def meant(wall: datetime, zone: tzinfo) -> datetime:
 
 
 def _end_of_gap(wall: datetime, zone: tzinfo, after: datetime) -> datetime:
-    """The first moment at which the clocks show more than ``wall``: they never show it. ``after`` is later than that."""
+    """The first moment at which the clocks show more than ``wall``, which they never show. ``after`` is later."""
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     while after - before > _SECOND:
         middle = before + ((after - before) // 2 // _SECOND or 1) * _SECOND
