@@ -96,7 +96,7 @@ class RedisTimetable:
         except CutOff as exc:
             raise OperationalError(str(exc)) from exc
         new = {queue for tick in ticks for queue in self._queues(tick)} - channel.known
-        sent: list[Sent] = [("SADD", *self._layout.bound(queue)) for queue in sorted(new)]
+        sent: list[Sent] = [*self._layout.bind(sorted(new))]
         try:
             replies = await channel.on(connection, [*sent, Call("tick", *args)], deadline)
         except CutOff as exc:
