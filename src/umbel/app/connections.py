@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
 
 
+_REDIS = ("redis", "unix", "sentinel")
+
+
 class _Opened(NamedTuple):
     """A broker, under the version of the configuration that asked for it."""
 
@@ -68,7 +71,7 @@ class Connections:
         if opened is not None and opened.version == conf.version:
             return opened
         with self._lock:
-            version, key = conf.version, (self.broker_url, conf.broker_transport_options)
+            version, key = conf.version, (self.broker_url, self._broker_options())
             opened = self._broker
             if opened is not None and opened.key == key:
                 opened = opened._replace(version=version)
@@ -115,9 +118,19 @@ class Connections:
             return None
         return self.broker_url
 
+    def _broker_options(self) -> dict[str, Any]:
+        conf = self._app.conf
+        if not self.broker_url.startswith(_REDIS):
+            if conf.broker_use_ssl:
+                scheme = self.broker_url.partition(":")[0]
+                raise ImproperlyConfigured(f"broker_use_ssl is set, and {scheme}:// has no TLS; leave it out")
+            return conf.broker_transport_options
+        given = {"socket_connect_timeout": conf.broker_connection_timeout, "ssl": conf.broker_use_ssl}
+        return {**given, **conf.broker_transport_options}
+
     def _store_options(self) -> dict[str, Any]:
         conf = self._app.conf
-        if not (conf.result_backend or "").startswith(("redis", "unix", "sentinel")):
+        if not (conf.result_backend or "").startswith(_REDIS):
             return conf.result_backend_transport_options
         named = {
             "client_name": conf.redis_client_name,

@@ -122,6 +122,12 @@ def _table(value: object) -> dict[str, Any]:
     return dict(value)
 
 
+def _tls(value: object) -> bool | dict[str, Any]:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    return _table(value)
+
+
 def _delivery_mode(value: object) -> int:
     named = {"transient": 1, "persistent": 2}
     return int(choice(1, 2)(named.get(value, value) if isinstance(value, str) else value))
@@ -163,6 +169,7 @@ positive = Kind(_positive, "a whole number, 1 or more")
 priority = Kind(_priority, "a priority from 0 to 9")
 names = Kind(_names, "a list of names")
 table = Kind(_table, "a dict")
+tls = Kind(_tls, "True, False, or a dict of ssl_* options")
 delivery_mode = Kind(_delivery_mode, "1 (transient) or 2 (persistent)")
 level = Kind(_level, f"one of {', '.join(sorted(_LEVELS, key=_LEVELS.__getitem__))}")
 rate = Kind(_rate, "a rate: '10/s', '5/m', '1/h', or a number per second; or None")

@@ -1,6 +1,6 @@
 """Settings of the broker and of connections to it. Rows of the table, nothing else."""
 
-from umbel.app.parse import flag, maybe, more_than_nothing, seconds, table, text
+from umbel.app.parse import flag, maybe, more_than_nothing, seconds, table, text, tls
 from umbel.app.settings.setting import Setting, Values, later, obsolete
 
 _URL = "say it in broker_url: 'redis://user:password@host:6379/0'"
@@ -19,7 +19,7 @@ class Broker(Values):
     broker_connection_max_retries = later(100, "Attempts to reach the broker again; None or 0: for ever.")
     broker_connection_retry = later(True, "Reconnect when the connection is lost.")
     broker_connection_retry_on_startup = Setting(flag, True, "Wait for the broker when a worker starts.")
-    broker_connection_timeout = later(4.0, "How long an attempt to connect may take.", more_than_nothing)
+    broker_connection_timeout = Setting(more_than_nothing, 4.0, "How long an attempt to connect to Redis may take.")
     broker_failover_strategy = later(None, "Which of several brokers is tried next.")
     broker_heartbeat = later(120, "AMQP's heartbeat in seconds; 0: off.")
     broker_heartbeat_checkrate = later(3.0, "How often in a heartbeat it is looked at.")
@@ -32,7 +32,7 @@ class Broker(Values):
     )
     broker_read_url = later(None, "Where workers read, if that is another place than broker_url.")
     broker_transport_options = Setting(table, {}, "Options of the broker's adapter.")
-    broker_use_ssl = later(False, "TLS to the broker.")
+    broker_use_ssl = Setting(tls, False, "TLS to the broker: True, or the ssl_* options of a URL.")
     broker_write_url = later(None, "Where calls go, if that is another place than broker_url.")
 
     broker_host = obsolete(_URL)

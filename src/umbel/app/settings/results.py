@@ -1,7 +1,7 @@
 """Settings of results and of the stores that keep them. Rows of the table, nothing else."""
 
-from umbel.app.parse import anything, count, flag, maybe, seconds, table, text
-from umbel.app.settings.setting import Setting, Values, later, obsolete
+from umbel.app.parse import anything, count, flag, maybe, seconds, table, text, tls
+from umbel.app.settings.setting import Setting, Values, by_design, later, obsolete
 
 DAY = 86400.0
 _URL = "say it in result_backend: 'redis://user:password@host:6379/0'"
@@ -47,13 +47,19 @@ class Redis(Values):
     """Results in Redis."""
 
     redis_backend_credential_provider = Setting(anything, None, "Gives user and password of the Redis with results.")
-    redis_backend_health_check_interval = later(None, "How often an idle connection is looked at.")
-    redis_backend_use_ssl = Setting(maybe(table), None, "TLS to the Redis with results: the ssl_* options of a URL.")
+    redis_backend_health_check_interval = by_design(
+        None, "How often an idle connection is looked at: each before it is used, and the kernel looks in between."
+    )
+    redis_backend_use_ssl = Setting(
+        maybe(tls), None, "TLS to the Redis with results: True, or the ssl_* options of a URL."
+    )
     redis_client_name = Setting(maybe(text), None, "What CLIENT LIST shows of connections that read results.")
     redis_max_connections = later(None, "Connections to the Redis with results.")
-    redis_retry_on_timeout = later(False, "Ask again when the Redis with results did not answer in time.")
+    redis_retry_on_timeout = by_design(
+        False, "Ask again when the Redis with results did not answer in time: it always does."
+    )
     redis_socket_connect_timeout = Setting(maybe(seconds), None, "How long connecting to it may take.")
-    redis_socket_keepalive = later(False, "TCP keep-alive of connections to it.")
+    redis_socket_keepalive = by_design(False, "TCP keep-alive of connections to it: it is always on.")
     redis_socket_timeout = Setting(maybe(seconds), None, "How long to wait for its answers. None: 30.")
 
     redis_db = obsolete(_URL)

@@ -131,7 +131,9 @@ class Connection(asyncio.Protocol):
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.future.done():
-                waiter.future.set_exception(CutOff(f"the connection to Redis at {self.place} was lost: {error}"))
+                cut = CutOff(f"the connection to Redis at {self.place} was lost: {error}")
+                cut.__cause__ = error
+                waiter.future.set_exception(cut)
 
 
 async def connect(place: Place, timeout: float | None = None) -> Connection:

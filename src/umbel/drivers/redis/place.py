@@ -17,6 +17,9 @@ from umbel.core.errors import ImproperlyConfigured
 
 PORT, SENTINEL_PORT = 6379, 26379
 _TLS_FILES = {"ssl_ca_certs": "cafile", "ssl_ca_path": "capath", "ssl_ca_data": "cadata"}
+_TLS_OPTIONS = frozenset(
+    {*_TLS_FILES, "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_ciphers", "ssl_keyfile", "ssl_password"}
+)
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
@@ -56,11 +59,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         options = dict(self.tls_options)
         files = {name: options[given] for given, name in _TLS_FILES.items() if options.get(given)}
         context = ssl.create_default_context(**files)
-        verify = _verify(options.get("ssl_cert_reqs", "required"))
+        verify = _verify(options.get("ssl_cert_reqs"))
         context.check_hostname = verify is not ssl.CERT_NONE and _flag(options.get("ssl_check_hostname", True))
         context.verify_mode = verify
         if options.get("ssl_certfile"):
             context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), options.get("ssl_password"))
+        if options.get("ssl_ciphers"):
+            context.set_ciphers(options["ssl_ciphers"])
         return context
 
 
@@ -72,12 +77,13 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
     parts = [urlsplit(part.strip()) for part in url.split(";") if part.strip()]
     first = parts[0]
     chosen: dict[str, Any] = {**(options or {}), **dict(parse_qsl(first.query))}
-    tls_options = {**_mapping(chosen.pop("ssl", None)), **_taken(chosen, "ssl_")}
+    tls = chosen.pop("ssl", None)
+    tls_options = _tls_options({**_mapping(tls), **_taken(chosen, "ssl_")})
     connect = chosen.pop("socket_connect_timeout", None)
     place = Place(
         username=_text(chosen.pop("username", None) or first.username),
         password=_text(chosen.pop("password", None) or first.password),
-        tls=first.scheme == "rediss" or bool(tls_options),
+        tls=first.scheme == "rediss" or bool(tls) or bool(tls_options),
         tls_options=tuple(tls_options.items()),
         connect_timeout=4.0 if connect is None else float(connect),
         client_name=chosen.pop("client_name", None),
@@ -110,6 +116,20 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
     return msgspec.structs.replace(place, master=str(master), sentinel_options=tuple(_mapping(kwargs).items())), chosen
 
 
+def _tls_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as Celery and redis-py name them; AMQP's names, which lack the ``ssl_``, are taken too. Checked."""
+    options = {name if name.startswith("ssl_") else f"ssl_{name}": value for name, value in given.items()}
+    unknown = sorted(options.keys() - _TLS_OPTIONS)
+    if unknown:
+        raise ImproperlyConfigured(f"TLS has no option {unknown[0]!r}; there is {', '.join(sorted(_TLS_OPTIONS))}")
+    for name in ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"):
+        if options.get(name) and not Path(options[name]).exists():
+            raise ImproperlyConfigured(f"{name} is {str(options[name])!r}, and there is no such file")
+    if options.get("ssl_cert_reqs") is not None:
+        options["ssl_cert_reqs"] = _verify(options["ssl_cert_reqs"]).name.removeprefix("CERT_").lower()
+    return options
+
+
 def _database(value: Any) -> int:
     try:
         return int(str(value).strip("/") or 0)
@@ -134,7 +154,9 @@ def _flag(value: Any) -> bool:
 
 
 def _verify(value: Any) -> ssl.VerifyMode:
-    if isinstance(value, int):
+    if value is None:
+        return ssl.CERT_REQUIRED
+    if isinstance(value, int) and value in list(ssl.VerifyMode):
         return ssl.VerifyMode(value)
     name = str(value).lower().removeprefix("cert_")
     if name not in _VERIFY:

@@ -1,5 +1,6 @@
 """What can be wrong with a Redis server, in one sentence each: what, where, what to do. Looks at errors only."""
 
+import ssl
 from typing import Any
 
 import hiredis
@@ -26,6 +27,13 @@ _ADVICE = {
     "NOREPLICAS": "{place} has fewer replicas than it needs for a write: {error}",
 }
 _OF_ITSELF = frozenset({"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN"})
+
+
+PLAIN = ". If it speaks TLS only, its URL begins with rediss://"
+"""What is added where a server closes a connection before it has said anything."""
+
+
+NO_TLS = "; does it speak TLS at all? If not, its URL begins with redis://, and no ssl option is set"
 
 
 class BadOperation(OperationalError):
@@ -64,9 +72,12 @@ def is_elsewhere(error: Exception) -> bool:
 def unreachable(error: BaseException, place: Any) -> OperationalError:
     """A failed attempt to connect as one sentence."""
     if isinstance(error, CutOff):
-        return OperationalError(str(error))
+        closed = isinstance(error.__cause__, ConnectionError) and place.hosts and not place.tls
+        return OperationalError(f"{error}{PLAIN if closed else ''}")
     if isinstance(error, TimeoutError):
-        why = "it did not answer in time"
+        why = f"it did not answer in time{NO_TLS if place.tls else ''}"
+    elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        why = f"it answered something else{NO_TLS}"
     elif isinstance(error, OSError) and error.strerror:
         why = error.strerror
     else:
