@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import hiredis
 
-from umbel.core.errors import OperationalError
+from umbel.core.errors import ImproperlyConfigured, OperationalError
 from umbel.drivers.redis.place import Place
 from umbel.drivers.redis.trouble import OLDEST, explained, too_old
 
@@ -40,7 +40,7 @@ def commands(place: Place) -> list[Command]:
 
 
 def greeted(replies: list[Any], place: Place) -> Greeting:
-    """Read the answers. Raises ``OperationalError``: refused, or too old."""
+    """Read the answers. Raises ``OperationalError``: refused, or too old; ``ImproperlyConfigured`` for a cluster."""
     first = replies[0]
     if isinstance(first, hiredis.ReplyError):
         if "unknown command" in str(first).lower() or str(first).startswith("NOPROTO"):
@@ -48,7 +48,13 @@ def greeted(replies: list[Any], place: Place) -> Greeting:
                 f"Redis at {place} does not speak RESP3: Umbel needs version {OLDEST[0]}.{OLDEST[1]} or later"
             )
         raise explained(first, place)
-    version = _version(first)
+    hello = first if isinstance(first, dict) else dict(zip(first[::2], first[1::2], strict=False))
+    version = _version(hello)
+    if hello.get(b"mode") == b"cluster" and not place.tagged:
+        raise ImproperlyConfigured(
+            f"Redis at {place} is a cluster, where keys that change together must be in one slot: "
+            "set the option global_keyprefix to a hash tag, such as '{umbel}', for the broker and for results"
+        )
     if version < OLDEST:
         raise too_old(version, place)
     for reply in replies[1:]:
@@ -82,9 +88,8 @@ def master_address(reply: Any, place: Place) -> tuple[str, int]:
     raise OperationalError(f"Redis: no {place} is known" + (f" ({reply})" if reply is not None else ""))
 
 
-def _version(hello: Any) -> tuple[int, ...]:
-    found = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=False))
-    text = found.get(b"version", b"0").decode()
+def _version(hello: dict[bytes, Any]) -> tuple[int, ...]:
+    text = hello.get(b"version", b"0").decode()
     return tuple(int(part) for part in text.split(".") if part.isdecimal())
 
 

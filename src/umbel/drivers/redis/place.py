@@ -5,6 +5,7 @@ redis+socket:///path/to/redis.sock?virtual_host=0       (or unix:///path/to/redi
 sentinel://host:26379/0;sentinel://host2:26379/0        with the option master_name
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float = 4.0
     client_name: str | None = None
     credentials: Any = None
+    tagged: bool = False
+    """Whether all keys begin with one hash tag, so that a cluster keeps them in one slot."""
 
     @property
     def server(self) -> tuple[Any, ...]:
@@ -88,6 +91,7 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
         connect_timeout=4.0 if connect is None else float(connect),
         client_name=chosen.pop("client_name", None),
         credentials=chosen.pop("credential_provider", None),
+        tagged=re.match(r"[^{]*\{[^}]+\}", str(chosen.get("global_keyprefix") or "")) is not None,
     )
     if first.scheme in ("redis+socket", "unix"):
         path = unquote(first.path)

@@ -19,6 +19,7 @@ _ADVICE = {
     "LOADING": "{place} is still loading its data: it will answer when it has finished",
     "READONLY": "{place} is a read-only replica: the URL must lead to the master",
     "MASTERDOWN": "{place} is a replica that has lost its master",
+    "MOVED": "{place} is not the node of its cluster that has these keys: put that one into the URL ({error})",
     "CLUSTERDOWN": "{place} belongs to a cluster that is down",
     "MISCONF": "{place} cannot write to its disk and takes nothing new: {error}",
     "WRONGTYPE": "{place} has a key of another type where a queue or one of Umbel's own keys belongs: {error}",
