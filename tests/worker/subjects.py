@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from umbel import Ignore, Reject, Task, Umbel, signals
@@ -512,3 +513,60 @@ if "SUBJECT_RECEIVERS" in os.environ:
         _signal.connect(_misbehaving("SUBJECT_RECEIVERS"), weak=False)
 if "SUBJECT_THREAD" in os.environ:
     threading.Thread(target=time.sleep, args=(10_000,), daemon=True, name="left-by-import").start()
+
+
+# Workflows ------------------------------------------------------------------------------------------------------------
+
+
+@app.task
+def listed(*values: Any) -> list[Any]:
+    """What it was given, so that a test sees who called it with what."""
+    return list(values)
+
+
+@app.task
+def noted(value: Any, key: object = "noted") -> Any:
+    note("start", key)
+    return value
+
+
+@app.task(ignore_result=True)
+def unstored(value: Any) -> Any:
+    return value
+
+
+@app.task
+def old_errback(task_id: str) -> None:
+    note("errback", "old", task_id)
+
+
+@app.task
+def new_errback(request: Any, exc: Exception, traceback: str) -> None:
+    note("errback", "new", request.id, type(exc).__name__, str(exc).replace(" ", "_"))
+
+
+@app.task(bind=True)
+def bound_errback(self: Task[..., Any], task_id: str) -> None:
+    note("errback", "bound", task_id, self.request.parent_id)
+
+
+@app.task(bind=True, max_retries=3, default_retry_delay=0)
+def third_time(self: Task[..., Any], value: Any) -> Any:
+    if self.request.retries < 2:
+        raise self.retry()
+    return value
+
+
+@app.task
+def dies_once(value: Any, mark: str) -> Any:
+    """Take the process along the first time."""
+    note("start", "dies_once")
+    if not os.path.exists(mark):
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+@app.task(acks_late=False)
+def dies_early() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

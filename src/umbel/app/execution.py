@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from umbel.app import request, signals
+from umbel.app.following import Error, Follower
 from umbel.app.traits import Traits
 from umbel.app.trouble import ExceptionInfo, one_line, short_traceback, text_of
-from umbel.core import states
+from umbel.core import following, states
 from umbel.core.errors import Ignore, Reject, Retry
 from umbel.core.message import Headers
-from umbel.core.outcome import Failure, Ignored, Outcome, Rejected, Retried, Success
+from umbel.core.outcome import After, Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
 from umbel.wire import exceptions, json
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from umbel.app.request import Context
 
 logger = logging.getLogger("umbel.task")
+REPLACED = "Replaced by new task"
+"""What ``Task.replace`` says as it ends the task, in Celery's words: another one goes on in its place."""
 _BIG: set[str] = set()
 _second: list[Any] = [0, ""]
 """The second that was written last, and its text: formatting it anew costs every task a microsecond."""
@@ -154,20 +157,26 @@ def _raised(run: Run, error: BaseException) -> None:
     elif isinstance(error, Ignore):
         run.state, run.retval = states.IGNORED, error
         run.outcome = Ignored(tuple(run.context.publish))
+        if text_of(error) != REPLACED:
+            run.outcome.after = _silent_end(run, error)
     elif isinstance(error, Reject):
         run.state, run.retval = states.REJECTED, error
-        run.outcome = Rejected(bool(error.requeue), text_of(error.reason or ""))
+        run.outcome = Rejected(bool(error.requeue), text_of(error.reason or ""), _silent_end(run, error))
     else:
         _failed(run, error)
 
 
 def _succeeded(run: Run) -> None:
     traits, own = run.traits, run.context.__dict__
+    embed, after = own["embed"], None
+    stored = traits.policy_for(own.get("ignore_result", run.headers.ignore_result)).store_result
+    data = json.dumps(run.retval) if stored or embed.chord else b""
+    if (embed.chain or embed.chord or embed.callbacks) and not run.context.is_eager:
+        after = Follower(traits.task.app).succeeded(run.context, run.retval, msgspec.Raw(data))
     publish = tuple(own["publish"]) if "publish" in own else ()
-    if not traits.policy_for(own.get("ignore_result", run.headers.ignore_result)).store_result:
-        run.outcome = Success(_UNSTORED, publish)
+    if not stored:
+        run.outcome = Success(_UNSTORED, publish, after)
         return
-    data = json.dumps(run.retval)
     if traits.result_max_size and len(data) > traits.result_max_size and traits.name not in _BIG:
         _BIG.add(traits.name)
         logger.warning(
@@ -176,7 +185,7 @@ def _succeeded(run: Run) -> None:
             len(data),
             traits.result_max_size,
         )
-    run.outcome = Success(_record(run, states.SUCCESS, msgspec.Raw(data)), publish)
+    run.outcome = Success(_record(run, states.SUCCESS, msgspec.Raw(data)), publish, after)
 
 
 def _retried(run: Run, error: Retry) -> None:
@@ -193,6 +202,20 @@ def _failed(run: Run, error: BaseException) -> None:
     run.einfo = ExceptionInfo(error, error.__traceback__)
     record = _record(run, states.FAILURE, exceptions.describe(error), run.einfo.traceback)
     run.outcome = Failure(record, one_line(error), tuple(run.context.publish))
+    run.outcome.after = _end(run, Error(states.FAILURE, error, record.result, record.traceback, record.date_done or ""))
+
+
+def _silent_end(run: Run, error: BaseException) -> After:
+    """What an end means of which no state is stored."""
+    when = date_done(run.host.clock)
+    return _end(run, Error(states.FAILURE, error, exceptions.describe(error), None, when, silent=True))
+
+
+def _end(run: Run, error: Error) -> After:
+    context = run.context
+    if not following.is_followed(context.embed) or context.is_eager:
+        return _NOTHING
+    return Follower(run.traits.task.app).failed(context, error)
 
 
 def _log_end(run: Run) -> None:
@@ -283,6 +306,8 @@ def _log_error(run: Run) -> None:
 # Records --------------------------------------------------------------------------------------------------------------
 
 _NO_HEADERS = Headers("", "")
+_NOTHING = After()
+"""Nobody waits for the task."""
 _UNSTORED = Record(states.SUCCESS)
 _RETURNED = frozenset({states.SUCCESS, states.FAILURE})
 _SHORT = Repr()

@@ -146,7 +146,7 @@ class Settlement(msgspec.Struct):
     """What a consumer asks a broker to do for one ticket, all or nothing.
 
     ``ops`` are operations that the result store compiled; the broker runs them in its own atomic step. Only a broker
-    that shares its server with the store gets any. If one of them completes a join, the ticket is kept, whatever
+    that shares its server with the store gets any. If any of them completes a join, the ticket is kept, whatever
     ``disposition`` says.
     """
 
@@ -160,9 +160,9 @@ class Settlement(msgspec.Struct):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Done. ``joined`` is the join that this settlement completed: then its ticket is kept, and the body is due."""
+    """Done. ``joined`` are the joins that this settlement completed: then its ticket is kept, and bodies are due."""
 
-    joined: Joined | None = None
+    joined: tuple[Joined, ...] = ()
 
 
 class Gone(msgspec.Struct, frozen=True):

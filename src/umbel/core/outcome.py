@@ -1,7 +1,7 @@
 """What can come of a claimed message. Data only; ``core.settle`` decides what each means.
 
 Records and follow-up messages are complete here: encoding them is user code's business and happened before, on the
-lane. ``publish`` holds what the task's end sends on: a retry, the next link of a chain, callbacks.
+lane. ``publish`` holds what the task itself sends on; ``after`` what its end means for others, should it be final.
 """
 
 from typing import Literal
@@ -9,7 +9,22 @@ from typing import Literal
 import msgspec
 
 from umbel.core.delivery import Loss, Outgoing
+from umbel.core.joining import Step
 from umbel.core.record import Record
+
+
+class After(msgspec.Struct):
+    """What an end of a task means for others, if it is one: calls, results of those who never run, steps of joins."""
+
+    publish: list[Outgoing] = []
+    records: list[Record] = []
+    steps: list[Step] = []
+
+    def add(self, other: "After") -> None:
+        """This as well."""
+        self.publish += other.publish
+        self.records += other.records
+        self.steps += other.steps
 
 
 class Success(msgspec.Struct):
@@ -17,6 +32,7 @@ class Success(msgspec.Struct):
 
     record: Record
     publish: tuple[Outgoing, ...] = ()
+    after: After | None = None
 
 
 class Failure(msgspec.Struct):
@@ -27,6 +43,7 @@ class Failure(msgspec.Struct):
     publish: tuple[Outgoing, ...] = ()
     kind: Literal["raised", "timeout"] = "raised"
     loss: Loss | None = None
+    after: After | None = None
 
 
 class Retried(msgspec.Struct):
@@ -34,12 +51,14 @@ class Retried(msgspec.Struct):
 
     record: Record
     publish: tuple[Outgoing, ...]
+    after: None = None
 
 
 class Ignored(msgspec.Struct):
     """The task raised ``Ignore``: no state is stored."""
 
     publish: tuple[Outgoing, ...] = ()
+    after: After | None = None
 
 
 class Rejected(msgspec.Struct):
@@ -47,6 +66,7 @@ class Rejected(msgspec.Struct):
 
     requeue: bool
     detail: str = ""
+    after: After | None = None
 
 
 class Revoked(msgspec.Struct):
@@ -54,6 +74,7 @@ class Revoked(msgspec.Struct):
 
     record: Record
     why: Literal["revoked", "expired", "terminated"]
+    after: After | None = None
 
 
 class Lost(msgspec.Struct):
@@ -69,6 +90,7 @@ class Lost(msgspec.Struct):
     started: bool
     begun: bool = False
     stopping: bool = False
+    after: After | None = None
 
 
 class Unregistered(msgspec.Struct):
@@ -78,6 +100,7 @@ class Unregistered(msgspec.Struct):
     name: str
     since: float
     now: float
+    after: After | None = None
 
 
 class Unreadable(msgspec.Struct):
@@ -86,6 +109,7 @@ class Unreadable(msgspec.Struct):
     reason: Literal["undecodable", "refused"]
     detail: str
     record: Record | None = None
+    after: None = None
 
 
 Outcome = Success | Failure | Retried | Ignored | Rejected | Revoked | Lost | Unregistered | Unreadable

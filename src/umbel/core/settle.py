@@ -1,6 +1,6 @@
 """The heart: what an outcome means. One pure function over data; the worker only performs what it says.
 
-    outcome + the task's policy  ->  Decision(record, publish, disposition, join, events)
+    outcome + the task's policy  ->  Decision(records, steps of joins, publish, disposition, events)
 
 Nobody else decides what becomes of a message. Its tests are the table: each kind of outcome under each policy.
 """
@@ -8,6 +8,7 @@ Nobody else decides what becomes of a message. Its tests are the table: each kin
 import msgspec
 
 from umbel.core.delivery import Ack, Bury, Disposition, Outgoing, Park, Release
+from umbel.core.joining import Step
 from umbel.core.outcome import (
     Failure,
     Ignored,
@@ -41,12 +42,16 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct):
-    """What to do, in this order: store the record, take the step of the join, publish, dispose, send the events."""
+    """What to do, in this order: store the records, take the steps of joins, publish, dispose, send the events.
+
+    ``record`` is the task's own, ``records`` are those of others that will never run now.
+    """
 
     disposition: Disposition
     record: Record | None = None
     publish: tuple[Outgoing, ...] = ()
-    join: None = None
+    records: tuple[Record, ...] = ()
+    steps: tuple[Step, ...] = ()
     events: tuple[str, ...] = ()
 
 
@@ -56,6 +61,8 @@ _ACKED = Decision(ACK)
 
 def settle(outcome: Outcome, policy: Policy, losses: int = 0) -> Decision:
     """Decide. ``losses`` is how often a worker was lost with this message before."""
+    if outcome.after is not None:
+        return _followed(outcome, policy, losses)
     match outcome:
         case Success():
             if policy.store_result or outcome.publish:
@@ -77,6 +84,25 @@ def settle(outcome: Outcome, policy: Policy, losses: int = 0) -> Decision:
             return _unregistered(outcome, policy)
         case Unreadable():
             return Decision(Bury(outcome.reason, outcome.detail), outcome.record)
+
+
+def is_final(decision: Decision) -> bool:
+    """Whether the task has ended with it: what waits for it may go on, or has to be told."""
+    return isinstance(decision.disposition, Ack | Bury)
+
+
+def _followed(outcome: Outcome, policy: Policy, losses: int) -> Decision:
+    """A decision with what follows the outcome, if that is the task's end."""
+    after = outcome.after
+    decision = settle(msgspec.structs.replace(outcome, after=None), policy, losses)
+    if after is None or not is_final(decision):
+        return decision
+    return msgspec.structs.replace(
+        decision,
+        publish=(*decision.publish, *after.publish),
+        records=tuple(after.records),
+        steps=tuple(after.steps),
+    )
 
 
 def _failed(outcome: Failure, policy: Policy, losses: int) -> Decision:

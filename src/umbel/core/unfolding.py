@@ -172,7 +172,7 @@ class _Unfolder:
         """Call any signature, and return its result tuple."""
         signature = expanded(signature)
         options = merged(signature.get("options") or {}, given)
-        if kind(signature) in ("chain", "chord") and not signature.get("immutable"):
+        if kind(signature) is not None and not signature.get("immutable"):
             args = (*args, *(signature.get("args") or ()))
         elif kind(signature) is not None:
             args = tuple(signature.get("args") or ())

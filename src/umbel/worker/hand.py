@@ -13,6 +13,7 @@ from umbel.core.delivery import GONE, Delivery, Settlement, Ticket, Verdict
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
 from umbel.worker.board import Board
+from umbel.worker.joining import Share
 
 FLUSH = 0.002
 """Seconds that an outcome may wait in the lane before the I/O thread is woken for it."""
@@ -39,9 +40,10 @@ class Finished:
 
     ``answer`` is called on the I/O thread with the verdict; ``last`` says that the ticket ends with it; ``refused``
     that it stands in for one which the broker refused; ``sent`` that it may have been done, but the answer was cut off.
+    ``share`` is what it does for others, where it does anything (``worker.joining``).
     """
 
-    __slots__ = ("answer", "held", "last", "record", "refused", "sent", "settlement")
+    __slots__ = ("answer", "held", "last", "record", "refused", "sent", "settlement", "share")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Finished:
         self.refused = False
         self.sent = False
         self.answer = answer
+        self.share: Share | None = None
 
 
 class Place:

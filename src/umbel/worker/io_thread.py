@@ -36,6 +36,7 @@ from umbel.core.delivery import (
 from umbel.core.errors import BackendStoreError, OperationalError
 from umbel.core.record import Record
 from umbel.worker.board import Board
+from umbel.worker.bodies import Bodies
 from umbel.worker.hand import Finished, Hand
 from umbel.worker.intake import Intake
 from umbel.worker.listener import Listener
@@ -76,6 +77,7 @@ class IoThread:
         self._stopping = False
         self._orphaned_until: float | None = None
         self._revocations = 0
+        self._bodies = Bodies(app, hand)
         self._renew_at = 0.0
 
     # From other threads -----------------------------------------------------------------------------------------------
@@ -230,7 +232,7 @@ class IoThread:
         self._queues = (*self._queues[1:], self._queues[0])
         tickets = self._intake.tickets
         for one, verdict in zip(batch, turn.verdicts, strict=True):
-            if one.last and one.answer is None and type(verdict) is Settled:
+            if one.last and one.answer is None and one.share is None and type(verdict) is Settled:
                 tickets.pop(one.settlement.ticket, None)
             else:
                 self._answer(one, verdict)
@@ -261,6 +263,7 @@ class IoThread:
             await self._store.write(records)
             for one in batch:
                 one.record = None
+        await self._bodies.prepare(batch)
 
     async def _claimed(self, turn: Turn, room: int) -> None:
         if turn.revocations != self._revocations:
@@ -276,6 +279,8 @@ class IoThread:
             self._refused(one, verdict.error)
             return
         gone = isinstance(verdict, Gone)
+        if one.share is not None and isinstance(verdict, Settled) and self._bodies.see_to(one, verdict):
+            return  # it is still claimed
         if one.last or gone:
             self._intake.tickets.pop(held.ticket, None)
         if gone and one.last and not isinstance(one.settlement.disposition, Release):

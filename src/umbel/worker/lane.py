@@ -18,11 +18,13 @@ from umbel.core.delivery import Delivery, Keep, Release, Settlement, Verdict
 from umbel.core.errors import ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
 from umbel.core.message import Message
 from umbel.core.options import timestamp
-from umbel.core.outcome import Outcome, Revoked, Unreadable, Unregistered
+from umbel.core.outcome import Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
-from umbel.core.settle import Decision, Policy, settle
+from umbel.core.settle import Decision, Policy, is_final, settle
+from umbel.runtime import probes
 from umbel.wire import body
 from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.joining import Joiner
 from umbel.worker.plan import Plan, accepted
 from umbel.worker.readahead import ReadAhead
 
@@ -50,6 +52,7 @@ class Lane:
         self._shared = self._store is not None and app.broker.shares_server(self._store)
         self.compile = self._store.compile if self._store is not None else None
         self._unread = _default_policy(app)
+        self._joiner = Joiner(app)
 
     def run(self) -> None:
         """Run until the hand is closed and empty."""
@@ -96,8 +99,6 @@ class Lane:
             args, kwargs, embed = body.decode(message, self.accept)
         except Exception as error:  # noqa: BLE001  a serializer is user code
             return self._unreadable(message, error)
-        if embed.chain or embed.callbacks or embed.chord:
-            return self._unreadable(message, InvalidTaskError(_UNBUILT))
         delivery = held.delivery
         context = Context(
             message,
@@ -173,8 +174,18 @@ class Lane:
     def settlement(self, held: Held, policy: Policy, outcome: Outcome) -> tuple[Finished, Decision]:
         """What an outcome means for the message."""
         decision = settle(outcome, policy, held.delivery.losses)
+        if type(outcome) is not Success and outcome.after is None and is_final(decision):
+            outcome.after = self._joiner.ended(held.delivery.message, outcome, self.accept)
+            decision = settle(outcome, policy, held.delivery.losses)
         record, ops = self._compiled(decision.record)
-        return Finished(held, Settlement(held.ticket, decision.disposition, decision.publish, ops), record), decision
+        share = None
+        if decision.records or decision.steps:
+            probes.reach("member-decided")
+            share, more = self._joiner.share(decision)
+            ops = (*ops, *more)
+        finished = Finished(held, Settlement(held.ticket, decision.disposition, decision.publish, ops), record)
+        finished.share = share
+        return finished, decision
 
     def storing(self, held: Held, record: Record) -> Finished:
         """Store a record now; the message stays claimed."""
@@ -186,9 +197,6 @@ class Lane:
         if record is None or self.compile is None:
             return None, ()
         return (None, (self.compile(record),)) if self._shared else (record, ())
-
-
-_UNBUILT = "its message carries callbacks, a chain or a chord, which this version of Umbel cannot continue"
 
 
 def _default_policy(app: Umbel) -> Policy:

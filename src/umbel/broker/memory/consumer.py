@@ -180,8 +180,8 @@ class MemoryConsumer:
         except Exception as exc:  # noqa: BLE001  whatever it is, it is this settlement's alone
             return Refused(exc)
         self._state.publish(entries)
-        if joined is not None:
-            return Settled(joined)
+        if joined:
+            return Settled(tuple(joined))
         if not isinstance(settlement.disposition, Keep | Begin):
             del member.claims[ticket[1:]]
         self._dispose(entry, settlement.disposition, now)
@@ -214,15 +214,16 @@ def _count(entry: Entry, loss: Loss | None) -> None:
         entry.history = (*entry.history, loss)
 
 
-def _perform(ops: Sequence[Write | Ask]) -> Joined | None:
-    """Do all or, if one fails, none. Returns the join that was completed."""
+def _perform(ops: Sequence[Write | Ask]) -> list[Joined]:
+    """Do all or, if one fails, none. Returns the joins that were completed."""
     undo = []
-    joined: Joined | None = None
+    joined: list[Joined] = []
     try:
         for op in ops:
             if isinstance(op, Ask):
                 back, answer = op.perform()
-                joined = answer or joined
+                if answer is not None:
+                    joined.append(answer)
             else:
                 back = op.perform()
             undo.append(back)

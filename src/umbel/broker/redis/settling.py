@@ -152,8 +152,9 @@ class Settler:
             elif answer == 0:
                 into[place] = GONE
             elif type(answer) is list:
-                group, parts, shape = answer
-                into[place] = Settled(Joined(group.decode(), tuple(parts), shape or None))
+                into[place] = Settled(
+                    tuple(Joined(group.decode(), tuple(parts), shape or None) for group, parts, shape in answer)
+                )
             else:
                 error = explain(answer.decode(errors="replace"))
                 if not isinstance(error, BadOperation):

@@ -73,7 +73,7 @@ def settle(
             verdicts.append(Refused(prepared.error))
         elif prepared in joined:
             todo.keep(prepared)
-            verdicts.append(Settled(joined[prepared]))
+            verdicts.append(Settled(tuple(joined[prepared])))
         else:
             if todo.add(prepared, serial, found[1]):
                 del held[serial]
@@ -82,7 +82,9 @@ def settle(
     return verdicts
 
 
-def _joined(link: sqlite3.Connection, id: ConsumerId, batch: Sequence[Prepared], held: Held) -> dict[Prepared, Joined]:
+def _joined(
+    link: sqlite3.Connection, id: ConsumerId, batch: Sequence[Prepared], held: Held
+) -> dict[Prepared, list[Joined]]:
     """Take the steps of joins that are among the operations, and say which settlements completed one."""
     asked: list[tuple[Prepared, Ask]] = []
     for prepared in batch:
@@ -95,7 +97,11 @@ def _joined(link: sqlite3.Connection, id: ConsumerId, batch: Sequence[Prepared],
     if not asked:
         return {}
     answers = ask(link, [op for _, op in asked])
-    return {prepared: answer for (prepared, _), answer in zip(asked, answers, strict=True) if answer is not None}
+    completed: dict[Prepared, list[Joined]] = {}
+    for (prepared, _), answer in zip(asked, answers, strict=True):
+        if answer is not None:
+            completed.setdefault(prepared, []).append(answer)
+    return completed
 
 
 def settle_one_by_one(

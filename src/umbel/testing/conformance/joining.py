@@ -193,9 +193,9 @@ class JoinSettleSuite(Suite):
         first, last = turn.verdicts
         assert isinstance(first, Settled)
         assert isinstance(last, Settled)
-        completed = [verdict for verdict in (first, last) if verdict.joined is not None]
+        completed = [verdict for verdict in (first, last) if verdict.joined]
         assert len(completed) == 1
-        assert results(completed[0].joined) == [0, 1]
+        assert results(completed[0].joined[0]) == [0, 1]
         assert set(await store.read(["t0", "t1"])) == {"t0", "t1"}
         assert (await self.depth()).claimed == 1
         kept = one if first.joined else two
@@ -213,13 +213,13 @@ class JoinSettleSuite(Suite):
         steps = (self.op(Opening("g1", 1)), self.op(part(0)))
         turn = await self.settle(consumer, Settlement(one.ticket, Ack(), ops=steps))
         assert isinstance(turn.verdicts[0], Settled)
-        assert turn.verdicts[0].joined is not None
+        assert turn.verdicts[0].joined
         await consumer.close()
         again = await self.consumer()
         (one,) = await self.claim(again)
         turn = await self.settle(again, Settlement(one.ticket, Ack(), ops=(self.op(part(0)),)))
         assert isinstance(turn.verdicts[0], Settled)
-        assert results(turn.verdicts[0].joined) == [0]
+        assert results(turn.verdicts[0].joined[0]) == [0]
 
     @asynchronous
     async def test_one_bad_operation_takes_no_part_in(self) -> None:
@@ -234,6 +234,18 @@ class JoinSettleSuite(Suite):
         assert await joins.joins.take([part(0)]) == [None]
         turn = await consumer.exchange([Settlement(one.ticket, Ack(), ops=(self.op(Opening("g1", 1)),))], Want((), 0))
         assert turn.verdicts == [Settled()]
+
+    @asynchronous
+    async def test_one_settlement_may_complete_two_joins(self) -> None:
+        await self.publish(call("one"))
+        consumer = await self.consumer()
+        (one,) = await self.claim(consumer)
+        opened = (self.op(Opening("g1", 1)), self.op(Opening("g2", 1)))
+        ops = (*opened, self.op(part(0)), self.op(part(0, group="g2")))
+        turn = await self.settle(consumer, Settlement(one.ticket, Ack(), ops=ops))
+        (verdict,) = turn.verdicts
+        assert isinstance(verdict, Settled)
+        assert [joined.group for joined in verdict.joined] == ["g1", "g2"]
 
     @asynchronous
     async def test_a_late_settlement_adds_no_part(self) -> None:

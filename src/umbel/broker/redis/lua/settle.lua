@@ -2,7 +2,7 @@
 -- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
 -- (target how name element, as routing.lua says). The two most frequent are shorter: done (kind, field), stored (kind,
 -- field, one op).
--- The ttl 'join' is that of a step of a join. It answers 1 (done), 0 (gone), a join that is complete (done, and the
+-- The ttl 'join' is that of a step of a join. It answers 1 (done), 0 (gone), the joins that are complete (done, and the
 -- message stays claimed) or the text of an error for each; nothing at all to one whose lease has lapsed.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
 local claims, begun_key = P .. 'claims:' .. id, P .. 'begun:' .. id
@@ -100,7 +100,11 @@ end
 local function write(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
     if ARGV[i + 2] == 'join' then
-      one.joined = on_db(ARGV[i], join, ARGV[i + 1], ARGV[i + 3]) or one.joined
+      local joined = on_db(ARGV[i], join, ARGV[i + 1], ARGV[i + 3])
+      if joined then
+        one.joined = one.joined or {}
+        table.insert(one.joined, joined)
+      end
     elseif not one.skip[i] then
       local key, payload = ARGV[i + 1], ARGV[i + 3]
       on_db(ARGV[i], store, key, ARGV[i + 2], payload)

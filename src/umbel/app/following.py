@@ -1,0 +1,217 @@
+"""What follows a task: the messages, records and joins that its end comes to. Sends and stores nothing itself.
+
+``core.following`` and ``core.unfolding`` say what follows; this builds it, which is user code's business (routes,
+signals, serializers, errbacks), so it runs where user code may. Everything leaves with the settlement of the task.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from umbel.app import request
+from umbel.app.errbacks import Errbacks
+from umbel.app.trouble import one_line
+from umbel.core import following, states
+from umbel.core.errors import ChordError, UmbelError
+from umbel.core.following import Ending
+from umbel.core.joining import Arrived, Closing, Joined, Part, Step
+from umbel.core.message import Embed
+from umbel.core.outcome import After
+from umbel.core.record import Record
+from umbel.core.signature import Signature, group_of, kind
+from umbel.core.unfolding import Result, unfold
+from umbel.wire import exceptions, json, parts
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.app.request import Context
+
+logger = logging.getLogger("umbel.worker")
+_NAMES = uuid.UUID("6f2f7c4c-8d0e-5b0a-9a54-9a1c3d6c1f0e")
+"""Of ids that are made from what they follow: the same again when it is published again."""
+
+
+class Error(msgspec.Struct):
+    """How a task ended that did not succeed: in which state, its exception, and as a record says it.
+
+    ``silent``: no state is stored, so the rest of a chain has none either (``Ignore``, ``Reject``); joins hear of it.
+    """
+
+    state: str
+    exception: BaseException
+    described: Any
+    traceback: str | None
+    date_done: str
+    silent: bool = False
+
+
+class Child:
+    """A result of a call that follows, as ``request.children`` holds them."""
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+        self.id = result[0][0]
+
+    def as_tuple(self) -> Result:
+        """The result tuple."""
+        return self._result
+
+
+def ids_after(task_id: str | None, place: str) -> Callable[[], str]:
+    """Makes the ids of what follows a task at one place: always the same."""
+    numbers = count()
+    return lambda: str(uuid.uuid5(_NAMES, f"{task_id}/{place}/{next(numbers)}"))
+
+
+class Follower:
+    """Builds what follows, for one app."""
+
+    def __init__(self, app: "Umbel") -> None:
+        self._app = app
+        self._errbacks = Errbacks(app)
+
+    def succeeded(self, context: "Context", value: Any, data: Any) -> After:
+        """After a task that returned ``value``, encoded as ``data``. Raises what building a call raises.
+
+        The results of what it calls become its children.
+        """
+        embed, after, children = context.embed, After(), []
+        for call in following.next_calls(embed, value):
+            options: dict[str, Any] = {"parent_id": context.id, "root_id": context.root_id or context.id}
+            if call.chain is not None:
+                options["chain"] = call.chain
+            result = self._unfold(after, call.signature, call.args, options, ids_after(context.id, call.place))
+            if result is not None:
+                children.append(Child(result))
+        context.children += children  # not one by one: a task that cannot make all of its calls makes none
+        if embed.chord:
+            after.steps += _parts([_ending(context)], states.SUCCESS, data)
+        return after
+
+    def failed(self, context: "Context", error: Error) -> After:
+        """After a task that failed, was revoked, or will never end: whoever waits for it hears of it."""
+        embed = context.embed
+        after = After(steps=_parts([_ending(context)], error.state, error.described))
+        self._end(after, following.endings_of_chain(embed.chain), error)
+        if embed.errbacks and error.state == states.FAILURE and not error.silent:
+            self._call_errbacks(after, context, embed.errbacks, error)
+        return after
+
+    def joined(self, joined: Joined, body: Signature, error_of: Callable[[BaseException], Error]) -> After:
+        """After the last part of a join: its body, or the failure of its body. It closes the join."""
+        after = After()
+        try:
+            found = parts.arrange(joined)
+            guilty = following.culprit(found)
+            if guilty is None:
+                self._call_body(after, joined.group, body, following.values(found))
+                after.steps.append(Closing(joined.group))
+                return after
+            error, failures = _dependency(guilty), following.failures(found)
+        except Exception as exc:  # noqa: BLE001  the arguments of the body, or user code
+            error, failures = ChordError(f"Callback error: {exc!r}"), 0
+            error.__cause__ = exc
+        logger.error("Chord %s: %s", joined.group, one_line(error))
+        after = After(steps=[Closing(joined.group, failures)])
+        if kind(body) == "group" and error.__cause__ is not None:
+            self._fail_body(
+                after, body, error_of(error.__cause__)
+            )  # Celery's members of a body fail with what happened
+        else:
+            self._fail_body(after, body, error_of(error))
+        return after
+
+    # Calls ------------------------------------------------------------------------------------------------------------
+
+    def _unfold(
+        self,
+        after: After,
+        signature: Signature,
+        args: Sequence[Any],
+        options: Mapping[str, Any],
+        new_id: Callable[[], str],
+    ) -> Result | None:
+        """Add what a call comes to, and return its result tuple."""
+        unfolded = unfold(signature, args, options=options, new_id=new_id)
+        tasks, build = self._app.tasks, self._app.client.build
+        after.publish += [
+            build(tasks.get(call.task, call.task), call.args, call.kwargs, call.options, call.embed)
+            for call in unfolded.calls
+        ]
+        after.steps += unfolded.openings
+        return unfolded.result
+
+    def _call_body(self, after: After, group: str, body: Signature, value: list[Any]) -> None:
+        context = request.current.get()
+        given = {} if context is None else {"parent_id": context.id, "root_id": context.root_id}
+        self._unfold(after, body, (value,), given, ids_after(group, "body"))
+
+    # Failures ---------------------------------------------------------------------------------------------------------
+
+    def _fail_body(self, after: After, body: Signature, error: Error) -> None:
+        self._end(after, following.endings(body), error)
+        for task_id, errbacks in following.reporters(body):
+            if errbacks:
+                self._call_errbacks(after, _stand_in(body, task_id, errbacks), errbacks, error)
+
+    def _end(self, after: After, ends: Iterable[Ending], error: Error) -> None:
+        """Add the records and parts of tasks that will never run."""
+        ends = list(ends)
+        after.steps += _parts(ends, error.state, error.described)
+        if self._app.store is not None and not error.silent:
+            after.records += [_record(end, error) for end in ends if end.task_id]
+
+    def _call_errbacks(self, after: After, context: "Context", errbacks: Sequence[Signature], error: Error) -> None:
+        """Those that take more than the failed task's id are called here, the others published."""
+        left = self._errbacks.call(context, errbacks, error.exception, error.traceback)
+        if not left:
+            return
+        task_id = context.id or ""
+        options = {"parent_id": task_id, "root_id": context.root_id or task_id}
+        try:
+            self._unfold(after, group_of(left), (task_id,), options, ids_after(task_id, "errbacks"))
+        except Exception as raised:
+            logger.exception("The errbacks of %s[%s] cannot be called: %s", context.task, task_id, one_line(raised))
+
+
+def _parts(ends: Iterable[Ending], state: str, result: Any) -> list[Step]:
+    """The parts of those that a join waits for."""
+    return [
+        Part(end.group, end.task_id, end.index, state, result, json.dumps(end.chord))
+        for end in ends
+        if end.chord and end.group and end.task_id
+    ]
+
+
+def _record(end: Ending, error: Error) -> Record:
+    record = Record(error.state, error.described, error.traceback, [], error.date_done, end.task_id or "")
+    if end.group is not None:
+        record.group_id = end.group
+    return record
+
+
+def _ending(context: "Context") -> Ending:
+    return Ending(context.id, context.group, context.group_index, context.embed.chord)
+
+
+def _dependency(part: Arrived) -> ChordError:
+    """What Celery says of a header that has a failed member."""
+    try:
+        cause = exceptions.rebuild(part.result)
+    except UmbelError as exc:  # a description that is none
+        cause = exc
+    error = ChordError(f"Dependency {part.task_id} raised {cause!r}")
+    error.__cause__ = cause
+    return error
+
+
+def _stand_in(body: Signature, task_id: str | None, errbacks: Sequence[Signature]) -> "Context":
+    """A request for errbacks of a task that has never run."""
+    root_id = (body.get("options") or {}).get("root_id")
+    return request.Context(
+        None, Embed(errbacks=[dict(one) for one in errbacks]), id=task_id, task=body.get("task"), root_id=root_id
+    )

@@ -1,0 +1,141 @@
+"""Joins in a process: what a settlement does for others, and the second phase when it has completed a join.
+
+The lane makes the settlements (user code hides in signatures too); the I/O thread takes steps that the broker cannot
+take, and has the body of a complete join built on a thread of its own: the lane may be busy for long, and neither the
+I/O thread nor the supervisor's loop runs user code.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from umbel.app import request
+from umbel.app.application import Umbel
+from umbel.app.execution import date_done
+from umbel.app.following import Error, Follower
+from umbel.app.request import Context
+from umbel.app.trouble import one_line
+from umbel.core import following, states
+from umbel.core.delivery import Disposition
+from umbel.core.errors import UmbelError
+from umbel.core.joining import Closing, Joined, Part, Step
+from umbel.core.message import Message
+from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unregistered
+from umbel.core.record import Record
+from umbel.core.settle import Decision
+from umbel.result.base import CanJoin, Joins
+from umbel.wire import body, exceptions, json
+
+logger = logging.getLogger("umbel.worker")
+ENDED_OUTSIDE = (Failure, Revoked, Lost, Unregistered)
+"""Outcomes that need not come from the task's own code: then nobody has looked yet at who waits for it."""
+
+
+class Share:
+    """What a settlement does for others. ``bodies``: of the joins that it may complete, by group.
+
+    ``records``, ``first`` and ``then`` are for a store on another server: what is written and which steps are taken
+    before the settlement, and which after it. ``joined`` are the joins that the former completed.
+    """
+
+    __slots__ = ("bodies", "disposition", "first", "joined", "records", "then")
+
+    def __init__(self, decision: Decision, disposition: Disposition) -> None:
+        self.disposition = disposition
+        self.bodies = {step.group: step.body for step in decision.steps if isinstance(step, Part)}
+        self.records: Sequence[Record] = ()
+        self.first: Sequence[Step] = ()
+        self.then: Sequence[Step] = ()
+        self.joined: tuple[Joined, ...] = ()
+
+
+class Joiner:
+    """Knows the store of one app. Safe to use from the lane and from the I/O thread."""
+
+    def __init__(self, app: Umbel) -> None:
+        self._app = app
+        self._store = app.store
+        self.joins: Joins | None = self._store.joins if isinstance(self._store, CanJoin) else None
+        self.shared = self._store is not None and app.broker.shares_server(self._store)
+
+    def share(self, decision: Decision) -> tuple[Share, tuple[Any, ...]]:
+        """What a decision does for others, and as much of it as the broker does itself."""
+        share = Share(decision, decision.disposition)
+        steps, store = decision.steps, self._store
+        if self.joins is None or store is None:
+            if steps:
+                logger.error("A chord cannot go on: its results need a store that can join; set result_backend")
+            steps = ()
+        elif self.shared:
+            ops = [store.compile(record) for record in decision.records]
+            return share, (*ops, *map(self.joins.compile, steps))
+        if store is not None:
+            share.records = decision.records
+        share.first = [step for step in steps if not isinstance(step, Closing)]
+        share.then = [step for step in steps if isinstance(step, Closing)]
+        return share, ()
+
+    async def prepare(self, shares: Sequence[Share]) -> None:
+        """Write and take what comes before the settlements. Raises ``BackendStoreError``; may be repeated."""
+        records = [record for share in shares for record in share.records]
+        if records and self._store is not None:
+            await self._store.write(records)
+        for share in shares:
+            share.records = ()
+            if share.first and self.joins is not None:
+                answers = await self.joins.take(share.first)
+                share.joined = tuple(answer for answer in answers if answer is not None)
+                share.first = ()
+
+    async def complete(self, share: Share) -> None:
+        """Take what comes after the settlement."""
+        if share.then and self.joins is not None:
+            steps, share.then = share.then, ()
+            await self.joins.take(steps)
+
+    def body(self, message: Message | None, share: Share, joined: Sequence[Joined]) -> Decision:
+        """The second phase: what completed joins come to, under the same disposition. User code runs here."""
+        after = self.bodies(message, [(one, share.bodies.get(one.group, b"")) for one in joined])
+        return Decision(
+            share.disposition, None, tuple(after.publish), records=tuple(after.records), steps=tuple(after.steps)
+        )
+
+    def bodies(self, message: Message | None, found: Sequence[tuple[Joined, bytes]]) -> After:
+        """What complete joins with these bodies come to."""
+        token = request.current.set(None if message is None else Context(message, called_directly=False))
+        try:
+            after, follower = After(), Follower(self._app)
+            for joined, data in found:
+                after.add(follower.joined(joined, json.loads(data), self._error))
+            return after
+        finally:
+            request.current.reset(token)
+
+    def _error(self, error: BaseException) -> Error:
+        return Error(states.FAILURE, error, exceptions.describe(error), None, date_done(self._app.clock))
+
+    def ended(self, message: Message | None, outcome: Outcome, accept: frozenset[str]) -> After | None:
+        """What the end of a task means that its own code did not say. Errbacks are called here."""
+        if message is None or not isinstance(outcome, ENDED_OUTSIDE):
+            return None
+        try:
+            args, kwargs, embed = body.decode(message, accept)
+            if not following.is_followed(embed):
+                return After()
+            context = Context(message, embed, args=args, kwargs=kwargs, called_directly=False)
+            token = request.current.set(context)
+            try:
+                return Follower(self._app).failed(context, _error_of(outcome.record))
+            finally:
+                request.current.reset(token)
+        except Exception as error:
+            logger.exception("Who waits for %s cannot be told: %s", message.headers.id, one_line(error))
+            return After()
+
+
+def _error_of(record: Record) -> Error:
+    try:
+        exception = exceptions.rebuild(record.result)
+    except UmbelError as error:
+        exception = error
+    return Error(record.status, exception, record.result, record.traceback, record.date_done or "")
