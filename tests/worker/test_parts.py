@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel
-from umbel.core.delivery import GONE, Ack, Adopted, Bury, ConsumerId, Delivery, Release, Settlement, Ticket, Turn
+from umbel.core.delivery import GONE, Ack, Adopted, Bury, ConsumerId, Delivery, Park, Release, Settlement, Ticket, Turn
 from umbel.core.errors import OperationalError, SoftTimeLimitExceeded
 from umbel.core.message import Headers, Message, Properties
 from umbel.runtime.aside import Aside
@@ -275,6 +275,34 @@ def test_a_recall_ends_only_when_what_was_taken_runs_or_is_back(intake: Intake, 
     assert not intake.only_runs()
     place.since = 1.0
     assert intake.only_runs()
+
+
+def test_what_is_not_due_passes_quickly_and_no_more_is_kept_than_before(app: Umbel, intake: Intake) -> None:
+    app.task(lambda: None, name="later")
+    serials = iter(range(1, 10_000))
+
+    def claimed(count: int, eta: str | None) -> list[Delivery]:
+        found = [Delivery(Ticket(ME, 1, next(serials)), "q", message("later")) for _ in range(count)]
+        for delivery in found:
+            assert delivery.message is not None
+            delivery.message.headers.eta = eta
+        return found
+
+    rooms = []
+    for _ in range(6):
+        rooms.append(intake.room())
+        asyncio.run(intake.sort(claimed(rooms[-1], "2999-01-01T00:00:00+00:00")))
+    assert rooms == [1, 4, 16, 64, 256, 256], "of an unknown task one is kept, but many are looked at"
+    assert {type(one.settlement.disposition) for one in intake.out} == {Park}
+    intake.out.clear()
+    ready = claimed(intake.room(), None)
+    asyncio.run(intake.sort(ready))
+    assert [held.delivery for held in intake.hand.unstarted] == ready[:1]
+    assert [one.settlement for one in intake.out] == [
+        Settlement(delivery.ticket, Release(front=True)) for delivery in ready[1:]
+    ]
+    intake.hand.unstarted.clear()
+    assert intake.room() == 1
 
 
 def test_a_message_with_a_loss_runs_alone(intake: Intake) -> None:

@@ -17,7 +17,7 @@ from umbel.core.options import parse_rate, timestamp
 from umbel.wire.envelope import upgrade
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.plan import accepted
-from umbel.worker.readahead import BUSY, ReadAhead
+from umbel.worker.readahead import BUSY, MOST, ReadAhead
 
 logger = logging.getLogger("umbel.worker")
 SLOT_GRACE = 0.05
@@ -26,6 +26,8 @@ ASK_AGAIN = 1.0
 """Seconds until a start time is asked for again after the broker could not tell."""
 SOON = 0.001
 """Seconds ahead that count as now, for an ETA or a slot."""
+WIDER = 4
+"""How many times more to claim after a claim of which most was set aside."""
 
 
 class Intake:
@@ -46,6 +48,8 @@ class Intake:
         self._traits: dict[str, Traits | None] = {}
         self._staged: deque[Held] = deque()
         self._beginning: list[Held] = []
+        self._allowed = MOST  # how much of the next claim may be kept, and how many
+        self._sieve = 1  # times as much is claimed, because of the last ones most was set aside
         self._rate_prefix = "" if app.conf.worker_rate_limit_scope == "cluster" else f"{node}:"
         self._rates: dict[str, float | None] = {}
 
@@ -75,7 +79,9 @@ class Intake:
         for held in self.hand.running():
             if held.alone or self._may_starve(held):
                 return 0
-        return self.ahead.room(self.unstarted, self.hand.free(), self.hand.busy_for(self._clock.monotonic()))
+        busy = self.hand.busy_for(self._clock.monotonic())
+        self._allowed = self.ahead.room(self.unstarted, self.hand.free(), busy)
+        return min(self._allowed * self._sieve, MOST)
 
     def _may_starve(self, held: Held) -> bool:
         return held.traits is not None and self.ahead.may_starve(held.traits.name)
@@ -89,7 +95,7 @@ class Intake:
         ready: list[Held] = []
         limited: dict[str, list[Held]] = {}
         now = self._clock.now()
-        alone = False
+        alone, wanted = False, 0
         for delivery in deliveries:
             held = self._looked_at(delivery)
             self.tickets[held.ticket] = held
@@ -106,6 +112,10 @@ class Intake:
                 if interval is not None and not self._granted(delivery, interval, now):
                     limited.setdefault(held.traits.name, []).append(held)
                     continue
+            wanted += 1
+            if wanted > self._allowed:
+                self._back(held)
+                continue
             alone = held.alone
             ready.append(held)
         for name, waiting in limited.items():
@@ -115,7 +125,12 @@ class Intake:
                 logger.warning("No start times for %s, asking again in %g s: %s", name, ASK_AGAIN, error)
                 for held in waiting:
                     self._settle(held, Park(now + ASK_AGAIN))
+        self._sift(len(deliveries), max(wanted, len(ready)))
         self._deal(ready)
+
+    def _sift(self, claimed: int, wanted: int) -> None:
+        """A million that are not due for hours may lie in front of those that are: they must pass quickly."""
+        self._sieve = min(self._sieve * WIDER, MOST) if wanted * WIDER < claimed else 1
 
     def begun(self, held: Held, settled: bool) -> None:
         """The broker has answered ``Begin``: the message may run now, once; or it is no longer ours."""

@@ -98,8 +98,10 @@ end
 local function delay(list, due, name, raw)
   local member = list .. '\0' .. name
   call('HSET', P .. 'delayed:body', member, raw)
-  if call('ZADD', P .. 'delayed', due, member) == 1 then count_delayed(list, 1) end
-  tell_next()
+  local is_new = call('ZADD', P .. 'delayed', due, member) == 1
+  if is_new then count_delayed(list, 1) end
+  local next = is_new and call('GET', P .. 'next')
+  if not next or tonumber(due) < tonumber(next) then tell_next() end
 end
 
 -- Delayed messages to the front (RPUSH) or back (LPUSH) of their lists. Where a key of another type stands in a queue's
