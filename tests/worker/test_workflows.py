@@ -1,12 +1,14 @@
 """Workflows in real workers: what follows a task follows, once, and whoever waits hears of every end."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.worker.fleet import Farm
-from tests.worker.workflows import chain, chord, group, send, sig
+from tests.worker.fleet import Farm, until
+from tests.worker.workflows import Sent, chain, chord, group, send, sig
+from umbel.core.delivery import Revocation
 
 SHAPES: list[tuple[Any, Any]] = [
     (chain(sig("add", 1, 2), sig("add", 3), sig("add", 4)), 10),
@@ -47,3 +49,144 @@ def test_every_shape_gives_what_it_would_give_in_python(
     farm.worker("-c", "2")
     values = [one.value() for one in sent]
     assert values == [expected for _, expected in SHAPES]
+
+
+# Ends that are no success ---------------------------------------------------------------------------------------------
+
+
+def chord_error(record: Any, dependency: str, cause: str) -> bool:
+    said = record.result
+    assert (said["exc_type"], said["exc_module"]) == ("ChordError", "celery.exceptions"), record
+    text = said["exc_message"][0]
+    return text.startswith(f"Dependency {dependency} raised ") and cause in text
+
+
+def test_a_failing_member_fails_the_body_and_calls_its_errbacks_once(farm: Farm) -> None:
+    errbacks = [sig("old_errback"), sig("new_errback"), sig("bound_errback")]
+    header = [sig("add", 1, 1), sig("fail", "no luck", immutable=True, task_id="member"), sig("add", 2, 2)]
+    sent = send(farm, chord(header, sig("noted", "body", link_error=errbacks)))
+    farm.worker("-c", "2")
+    record = sent.ended()
+    assert record.status == "FAILURE"
+    assert chord_error(record, "member", "ValueError('no luck')")
+    until(lambda: len(farm.lines("errback")) >= 3, what="three errbacks")
+    after = send(farm, sig("add", 1, 1))
+    assert after.value() == 2
+    assert sorted(line.words[1] for line in farm.lines("errback")) == ["bound", "new", "old"]
+    assert farm.lines("errback", "old", sent.id)
+    assert farm.lines("errback", "bound", sent.id, sent.id)
+    assert farm.lines("errback", "new", sent.id, "ChordError")
+    assert farm.lines("start", "body") == []
+
+
+def test_a_failing_link_calls_its_errbacks_and_fails_the_rest_of_its_chain(farm: Farm) -> None:
+    errbacks = [sig("old_errback"), sig("new_errback")]
+    sent = send(farm, chain(sig("fail", "no", task_id="first"), sig("add", 1), sig("add", 2)), link_error=errbacks)
+    farm.worker("-c", "1")
+    record = sent.ended()
+    assert (record.status, record.result["exc_type"]) == ("FAILURE", "ValueError")
+    until(lambda: len(farm.lines("errback")) >= 2, what="two errbacks")
+    assert farm.lines("errback", "old", "first")
+    assert farm.lines("errback", "new", "first", "ValueError", "no")
+
+
+def test_a_failing_link_in_a_header_fails_the_chord(farm: Farm) -> None:
+    inner = chain(sig("fail", "no"), sig("add", 1), group(sig("add", 1), sig("add", 2)))
+    sent = send(farm, chord([inner, sig("add", 1, 1)], chain(sig("listed"), group(sig("listed"), sig("listed")))))
+    farm.worker("-c", "2")
+    assert sent.members is not None
+    for member in sent.members:
+        record = Sent(farm, member).ended()
+        assert (record.status, record.result["exc_type"]) == ("FAILURE", "ChordError")
+
+
+def test_where_the_body_is_a_group_each_member_fails_with_the_cause(farm: Farm) -> None:
+    body = group(sig("noted", "body", link_error=[sig("old_errback")]), sig("noted", "body"))
+    sent = send(farm, chord([sig("fail", "no", immutable=True), sig("add", 1, 1)], body))
+    farm.worker("-c", "1")
+    assert sent.members is not None
+    for member in sent.members:
+        record = Sent(farm, member).ended()
+        assert (record.status, record.result["exc_type"]) == ("FAILURE", "ValueError")
+    until(lambda: farm.lines("errback", "old", sent.members[0][0][0]), what="the errback of the first")
+    assert farm.lines("start", "body") == []
+
+
+def test_the_failure_of_a_nested_chord_fails_the_one_around_it(farm: Farm) -> None:
+    inner = chord([sig("fail", "no", immutable=True), sig("add", 1, 1)], sig("listed"))
+    sent = send(farm, chord([inner, sig("add", 2, 2)], sig("noted", "body", link_error=[sig("old_errback")])))
+    farm.worker("-c", "2")
+    record = sent.ended()
+    assert record.result["exc_type"] == "ChordError"
+    until(lambda: farm.lines("errback", "old", sent.id), what="the errback")
+    assert farm.lines("start", "body") == []
+
+
+@pytest.mark.parametrize("task", ["ignored", "rejected"])
+def test_a_member_that_stores_no_state_does_not_leave_its_chord_waiting(farm: Farm, task: str) -> None:
+    header = [sig("add", 1, 1), chain(sig(task, immutable=True), sig("add", 1))]
+    sent = send(farm, chord(header, sig("listed")))
+    farm.worker("-c", "1")
+    assert sent.ended().result["exc_type"] == "ChordError"
+
+
+def test_a_revoked_member_fails_its_chord(farm: Farm) -> None:
+    sent = send(farm, chord([sig("add", 1, 1), sig("add", 2, 2, task_id="never")], sig("listed")))
+    asyncio.run(farm._app.connections.revoke([Revocation("never")]))
+    farm.worker("-c", "1")
+    assert chord_error(sent.ended(), "never", "TaskRevokedError")
+
+
+def test_an_expired_member_fails_its_chord(farm: Farm) -> None:
+    sent = send(farm, chord([sig("add", 1, 1), sig("add", 2, 2, task_id="late", expires=-1)], sig("listed")))
+    farm.worker("-c", "1")
+    assert chord_error(sent.ended(), "late", "TaskRevokedError")
+
+
+def test_a_member_that_nobody_knows_fails_its_chord(farm_with: Callable[..., Farm]) -> None:
+    farm = farm_with(task_unknown_grace=0.5)
+    sent = send(farm, chord([sig("add", 1, 1), sig("nobody.knows", task_id="unknown")], sig("listed")))
+    farm.worker("-c", "1")
+    assert chord_error(sent.ended(), "unknown", "NotRegistered")
+
+
+def test_arguments_that_the_next_link_does_not_take_fail_the_task_that_calls_it(farm: Farm) -> None:
+    sent = send(farm, chain(sig("add", 1, 1), sig("add", 1, 2), sig("add", 1)))
+    farm.worker("-c", "1")
+    record = sent.ended()
+    assert (record.status, record.result["exc_type"]) == ("FAILURE", "TypeError")
+    assert "tests.worker.subjects.add" in record.result["exc_message"][0]
+
+
+def test_arguments_that_the_body_does_not_take_fail_the_body(farm: Farm) -> None:
+    sent = send(farm, chord([sig("add", 1, 1)], sig("add", 1, 2)))
+    farm.worker("-c", "1")
+    record = sent.ended()
+    assert record.result["exc_type"] == "ChordError"
+    assert record.result["exc_message"][0].startswith("Callback error: TypeError(")
+
+
+# Workers that die -----------------------------------------------------------------------------------------------------
+
+
+def test_a_member_whose_process_died_counts_once(farm: Farm) -> None:
+    mark = str(farm.folder / "died")
+    sent = send(farm, chord([sig("dies_once", 1, mark), sig("add", 1, 1)], sig("listed")))
+    farm.worker("-c", "2")
+    assert sent.value() == [[1, 2]]
+    assert len(farm.lines("start", "dies_once")) == 2
+
+
+def test_a_member_that_is_lost_for_good_fails_its_chord(farm: Farm) -> None:
+    header = [sig("dies_early", task_id="lost"), sig("add", 1, 1)]
+    sent = send(farm, chord(header, sig("listed", link_error=[sig("old_errback"), sig("new_errback")])))
+    farm.worker("-c", "2")
+    assert chord_error(sent.ended(), "lost", "WorkerLostError")
+    until(lambda: len(farm.lines("errback")) >= 2, what="two errbacks")
+
+
+def test_a_member_over_its_hard_limit_fails_its_chord(farm: Farm) -> None:
+    header = [sig("endless_sleep", task_id="slow", time_limit=0.3), sig("add", 1, 1)]
+    sent = send(farm, chord(header, sig("listed")))
+    farm.worker("-c", "2")
+    assert chord_error(sent.ended(), "slow", "TimeLimitExceeded")

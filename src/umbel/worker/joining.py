@@ -6,8 +6,9 @@ I/O thread nor the supervisor's loop runs user code.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from umbel.app import request
 from umbel.app.application import Umbel
@@ -24,8 +25,10 @@ from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unregiste
 from umbel.core.record import Record
 from umbel.core.settle import Decision
 from umbel.result.base import CanJoin, Joins
+from umbel.runtime.aside import on_thread
 from umbel.wire import body, exceptions, json
 
+T = TypeVar("T")
 logger = logging.getLogger("umbel.worker")
 ENDED_OUTSIDE = (Failure, Revoked, Lost, Unregistered)
 """Outcomes that need not come from the task's own code: then nobody has looked yet at who waits for it."""
@@ -131,6 +134,15 @@ class Joiner:
         except Exception as error:
             logger.exception("Who waits for %s cannot be told: %s", message.headers.id, one_line(error))
             return After()
+
+
+async def beside(function: Callable[..., T], *arguments: Any) -> T | None:
+    """The value of user code, called beside the loop that waits for it; None if it raised, which is logged."""
+    try:
+        return await on_thread(partial(function, *arguments))
+    except Exception:
+        logger.exception("%r met an error in Umbel itself", function)
+        return None
 
 
 def _error_of(record: Record) -> Error:

@@ -18,14 +18,27 @@ from umbel.app.traits import Traits
 from umbel.app.trouble import ExceptionInfo
 from umbel.broker.base import Admin, Consumer
 from umbel.core import states
-from umbel.core.delivery import Adopted, Bury, ConsumerId, Loss, Refused, Release, Settlement, Want
+from umbel.core.delivery import (
+    Adopted,
+    Bury,
+    ConsumerId,
+    Keep,
+    Loss,
+    Refused,
+    Release,
+    Settled,
+    Settlement,
+    Verdict,
+    Want,
+)
 from umbel.core.errors import BackendStoreError, OperationalError, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
-from umbel.core.settle import Decision, Policy, settle
+from umbel.core.settle import Decision, Policy, is_final, settle
 from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
 from umbel.worker.board import Slot
-from umbel.worker.plan import Plan
+from umbel.worker.joining import ENDED_OUTSIDE, Joiner, Share, beside
+from umbel.worker.plan import Plan, accepted
 from umbel.worker.seat import Killing
 
 logger = logging.getLogger("umbel.worker")
@@ -85,6 +98,8 @@ class Rescuer:
         self._judged: list[tuple[Adopted, Outcome]] = []
         """Adopted, and not settled yet: a verdict outlives a broker that goes away in between."""
         self._lock = asyncio.Lock()
+        self._joiner = Joiner(app)
+        self._accept = accepted(app)
 
     async def settle_for(self, consumer: ConsumerId, death: Death) -> int:
         """Settle everything that a process of ours held. Raises ``OperationalError`` when the broker is away."""
@@ -114,33 +129,67 @@ class Rescuer:
     async def _settle(self) -> None:
         if not self._judged:
             return
-        settlements, records, decided = [], [], []
+        settlements, records, decided, shares = [], [], [], []
         for one, outcome in self._judged:
-            decision = settle(outcome, self._policy(one), one.delivery.losses)
+            decision = await self._decide(one, outcome)
             ops: tuple[Any, ...] = ()
             if decision.record is not None and self._store is not None:
                 if self._app.broker.shares_server(self._store):
                     ops = (self._store.compile(decision.record),)
                 else:
                     records.append(decision.record)
-            settlements.append(Settlement(one.delivery.ticket, decision.disposition, decision.publish, ops))
+            share, more = self._joiner.share(decision)
+            settlements.append(Settlement(one.delivery.ticket, decision.disposition, decision.publish, (*ops, *more)))
             decided.append((one, outcome, decision))
+            shares.append(share)
         if records and self._store is not None:
             await self._store.write(records)
-        turn = await self._consumer.exchange(settlements, Want((), 0))
-        if turn.lost:
-            raise OperationalError("the supervisor lost its lease before it had settled for the dead")
+        verdicts = await self._exchange(settlements, shares)
         refused = [
             Settlement(settlement.ticket, Bury("lost", str(verdict.error)))
-            for settlement, verdict in zip(settlements, turn.verdicts, strict=True)
+            for settlement, verdict in zip(settlements, verdicts, strict=True)
             if isinstance(verdict, Refused)
         ]
         if refused:
             logger.error("%d lost messages are buried without a result: %s", len(refused), refused[0].disposition)
             await self._consumer.exchange(refused, Want((), 0))
+        for (one, _, _), share, verdict in zip(decided, shares, verdicts, strict=True):
+            await self._see_to_bodies(one, share, verdict)
         self._judged = []
         for one, outcome, decision in decided:
             self._tell(one, outcome, decision)
+
+    async def _decide(self, one: Adopted, outcome: Outcome) -> Decision:
+        """What the outcome means; if the task has ended with it, for those who wait for it too."""
+        policy, losses = self._policy(one), one.delivery.losses
+        decision = settle(outcome, policy, losses)
+        if outcome.after is None and is_final(decision) and isinstance(outcome, ENDED_OUTSIDE):
+            outcome.after = await beside(self._joiner.ended, one.delivery.message, outcome, self._accept)
+            decision = settle(outcome, policy, losses)
+        return decision
+
+    async def _exchange(self, settlements: list[Settlement], shares: list[Share]) -> list[Verdict]:
+        if not self._joiner.shared:
+            await self._joiner.prepare(shares)
+        for settlement, share in zip(settlements, shares, strict=True):
+            if share.joined:
+                settlement.disposition = Keep()
+        turn = await self._consumer.exchange(settlements, Want((), 0))
+        if turn.lost:
+            raise OperationalError("the supervisor lost its lease before it had settled for the dead")
+        for share in shares:
+            await self._joiner.complete(share)
+        return turn.verdicts
+
+    async def _see_to_bodies(self, one: Adopted, share: Share, verdict: Verdict) -> None:
+        """Settle again, with the bodies of the joins that this completed, until none is left."""
+        while isinstance(verdict, Settled) and (joined := verdict.joined or share.joined):
+            decision = await beside(self._joiner.body, one.delivery.message, share, joined)
+            if decision is None:
+                decision = Decision(Bury("failed", "the body of its chord met an error in Umbel itself"))
+            share, ops = self._joiner.share(decision)
+            settlement = Settlement(one.delivery.ticket, decision.disposition, decision.publish, ops)
+            (verdict,) = await self._exchange([settlement], [share])
 
     # Judging ----------------------------------------------------------------------------------------------------------
 

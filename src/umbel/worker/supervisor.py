@@ -27,6 +27,7 @@ from umbel.worker.plan import Plan
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
 from umbel.worker.starter import Starter, StartFailed
+from umbel.worker.sweeper import Sweeper
 from umbel.worker.watch import Watch
 
 logger = logging.getLogger("umbel.worker")
@@ -65,6 +66,7 @@ class Supervisor:
         self._consumer = broker.consumer(id, node=self.plan.nodename, queues=())
         self._keeper = broker.keeper(self._consumer)
         self._rescuer = Rescuer(self.app, self.plan, self._consumer, self._keeper, self._aside)
+        self._sweeper = Sweeper(self.app)
         with folder_for_life() as folder:
             try:
                 if await self._open():
@@ -259,6 +261,7 @@ class Supervisor:
         await self._keeper.prune()
         if self.app.store is not None:
             await self.app.store.prune()
+            await self._sweeper.sweep()
 
     async def _renew(self) -> None:
         """The supervisor's own lease, and those of processes that are busy and cannot renew theirs."""
