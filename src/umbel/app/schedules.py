@@ -172,6 +172,8 @@ class Schedules:
             since = known.since if known is not None else None
             if known is None or replace(known, stored=False, since=None) != entry:
                 since = now
+                if next(following(entry, Mark(now, 0)), None) is None:
+                    raise ParseException(f"schedule {name!r} is never due: {entry.schedule.human_readable}")
                 await self._put(tables, replace(entry, since=since))
         return Scheduled(replace(entry, since=since, stored=True), marks.get(name), now)
 

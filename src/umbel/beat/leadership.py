@@ -21,7 +21,7 @@ class Leadership:
         self.epoch: int | None = None
         self._timetable = timetable
         self._book = book
-        self._beat = beat
+        self.beat = beat
         self._lease = lease
         self._clock = clock
         self._ends = 0.0
@@ -66,12 +66,12 @@ class Leadership:
     async def resign(self) -> None:
         """Let another beat lead at once."""
         self.epoch = None
-        await self._timetable.resign(self._book, self._beat)
+        await self._timetable.resign(self._book, self.beat)
 
     async def _ask(self) -> float:
         """Lead or renew; returns for how long another one leads."""
         sent, before = self._clock.monotonic(), self.epoch
-        lead = await self._timetable.lead(self._book, self._beat, lease=self._lease)
+        lead = await self._timetable.lead(self._book, self.beat, lease=self._lease)
         self.epoch = lead.epoch if before in (None, lead.epoch) else None  # another one led meanwhile: begin anew
         if self.epoch is not None:
             self._ends = sent + self._lease

@@ -7,13 +7,16 @@ begins with what the store says; nothing is carried over from one to the next.
 import asyncio
 import logging
 import secrets
+from collections.abc import Mapping
 
 from umbel.app.application import Umbel
 from umbel.app.timetables import Timetables, open_timetables
+from umbel.beat.files import prepare
 from umbel.beat.leadership import Leadership
 from umbel.beat.options import BeatOptions
-from umbel.beat.term import Term
+from umbel.beat.term import PAUSES, Term
 from umbel.core.errors import OperationalError
+from umbel.core.timetable import Mark
 
 logger = logging.getLogger("umbel.beat")
 
@@ -33,6 +36,7 @@ class Scheduler:
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
+        self._inherited: Mapping[str, Mark] = {}
 
     @property
     def max_interval(self) -> float:
@@ -49,6 +53,7 @@ class Scheduler:
         if self._stopped:
             return
         self.app.schedules.configured()  # what is wrong with it is for the user to mend, before anything is sent
+        self._inherited = prepare(self.app)
         tables = self.opened()
         leading = Leadership(tables.ticks, tables.book, self.id, lease=self.app.conf.beat_lease, clock=self.app.clock)
         work = asyncio.ensure_future(self._terms(tables, leading))
@@ -71,14 +76,18 @@ class Scheduler:
             loop.call_soon_threadsafe(self._stop.set)
 
     async def _terms(self, tables: Timetables, leading: Leadership) -> None:
+        pause = PAUSES[0]
         while True:
             epoch = await leading.win()
             self.leads = True
+            term = Term(self.app, tables, leading, epoch, self.max_interval, self._inherited)
             try:
-                await Term(self.app, tables, leading, self.id, epoch, self.max_interval).run()
+                await term.run()
+                pause = PAUSES[0]
             except OperationalError as error:
-                logger.warning("%s", error)
-                await self.app.clock.sleep(0.5)
+                logger.warning("%s. Trying again in %.1f s", error, pause)
+                await self.app.clock.sleep(pause)
+                pause = min(pause * 2, PAUSES[1])
             finally:
                 self.leads = False
                 leading.epoch = None

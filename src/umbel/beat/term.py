@@ -33,15 +33,22 @@ class Term:
     """The time from winning an election to losing the leadership."""
 
     def __init__(
-        self, app: Umbel, tables: Timetables, leading: Leadership, beat: str, epoch: int, max_interval: float
+        self,
+        app: Umbel,
+        tables: Timetables,
+        leading: Leadership,
+        epoch: int,
+        max_interval: float,
+        inherited: Mapping[str, Mark],
     ) -> None:
         self._app = app
         self._clock = app.clock
         self._tables = tables
         self._leading = leading
-        self._beat = beat
+        self._beat = beat = leading.beat
         self._epoch = epoch
         self._max_interval = max_interval
+        self._inherited = inherited
         self._publisher = Publisher(app, tables.book, beat, epoch, tables.ticks)
         self._configured: Mapping[str, Entry] = {}
         self._version = 0
@@ -81,14 +88,18 @@ class Term:
         logger.info("Leading, with %d schedules", len(entries))
 
     async def _put(self, entries: Any, marks: Mapping[str, Mark], now: float) -> None:
-        """Take entries in. What has no mark gets one: it counts from when it was made, or from now."""
+        """Take entries in. What has no mark gets one: Celery's, or when it was made, or now."""
         new: list[Tick] = []
         for entry in entries:
             mark = marks.get(entry.name)
             if mark is None:
-                mark = Mark(now if entry.since is None else entry.since, 0)
-                new.append(Tick(entry.name, mark.last, mark.last, (), 0))
+                begun = Mark(now if entry.since is None else entry.since, 0)
+                mark = self._inherited.get(entry.name, begun)
+                new.append(Tick(entry.name, mark.last, mark.last, (), mark.runs))
             self.agenda.put(entry, mark, now)
+        taken_over = sum(tick.name in self._inherited for tick in new)
+        if taken_over:
+            logger.warning("Taken over from Celery's beat: when %d schedules ran last", taken_over)
         if new:
             await self._tables.ticks.tick(self._tables.book, self._beat, self._epoch, new, deadline=30.0)
 

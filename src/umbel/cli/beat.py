@@ -4,7 +4,9 @@ from typing import Any
 
 import click
 
+from umbel import Umbel
 from umbel.beat import BeatOptions, run
+from umbel.cli.desk import depths
 from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
@@ -22,6 +24,12 @@ def celery_options(function: Any) -> Any:
             function
         )
     return function
+
+
+def check_files(app: Umbel) -> None:
+    """Open a broker on this machine: what is wrong with it is for the user to mend, and waiting mends nothing."""
+    if app.broker.features.reach != "network":
+        depths(app)
 
 
 @click.command("beat", cls=Command)
@@ -47,6 +55,7 @@ def command(
     refuse_unreachable(app)
     if schedule is not None:
         app.conf.beat_schedule_filename = schedule
+    check_files(app)
     name_process("Beat")
     set_up((loglevel or "WARNING").upper(), log_format)
     count = len(app.schedules.configured())

@@ -123,7 +123,7 @@ def arguments(app_name: str) -> list[str]:
     made = [sys.executable, "-m", "umbel", "-A", app_name]
     for flag, value in (("--no-color", this.no_color), ("--quiet", this.quiet), ("--debug", this.debug)):
         made += [flag] if value else []
-    return [*made, "worker"]
+    return [*made, "worker", "--beat"]
 
 
 def listed(paths: Iterable[Path]) -> str:

@@ -17,6 +17,7 @@ COMMANDS = {
     "call": "Call a task.",
     "result": "Show the result of a call.",
     "queues": "What waits, per queue.",
+    "schedules": "What beat calls and when: look, set, pause, trigger.",
     "tasks": "The tasks that the application knows.",
     "dead": "Dead letters: look, send again, delete.",
     "purge": "Delete what waits.",

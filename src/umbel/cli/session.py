@@ -30,6 +30,7 @@ class Session:
     no_color: bool = False
     quiet: bool = False
     debug: bool = False
+    schedule_place: str | None = None
     entered: bool = False
 
     def enter(self) -> None:

@@ -1,9 +1,13 @@
 """``umbel worker``: options into ``WorkerOptions``, the banner, and the worker's own status."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
+from umbel import Umbel
+from umbel.beat import BeatOptions, Embedded
 from umbel.cli.banner import show_banner
 from umbel.cli.desk import depths, names
 from umbel.cli.find import application, load_tasks, refuse_unreachable
@@ -27,9 +31,6 @@ LATER = {
     "--gid": "GROUP",
     "--umask": "MODE",
     "--executable": "FILE",
-    "-B/--beat": None,
-    "-s/--schedule-filename": "FILE",
-    "--scheduler": "CLASS",
     "--autoscale": "MAX,MIN",
     "--max-tasks-per-child": "N",
     "--max-memory-per-child": "KIB",
@@ -66,6 +67,14 @@ def celery_options(function: Any) -> Any:
     return function
 
 
+def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callable[[], Embedded]:
+    """The beat of ``-B``. What is wrong with its schedules is said before the worker starts."""
+    if schedule is not None:
+        app.conf.beat_schedule_filename = schedule
+    app.schedules.configured()
+    return lambda: Embedded(app, BeatOptions(scheduler=scheduler))
+
+
 @click.command("worker", cls=Command)
 @click.option("-Q", "--queues", metavar="A,B", help="Read these queues.")
 @click.option("-X", "--exclude-queues", metavar="A,B", help="Read all declared queues but these.")
@@ -82,12 +91,24 @@ def celery_options(function: Any) -> Any:
 )
 @click.option("--purge", "--discard", is_flag=True, help="Delete what waits first.")
 @click.option("-E", "--task-events", "--events", is_flag=True, help="Accepted; task events are not built yet.")
+@click.option("-B", "--beat", is_flag=True, help="Run a beat inside it; safe on every worker.")
+@click.option("-s", "--schedule", "--schedule-filename", metavar="FILE", help="For -B: as for umbel beat.")
+@click.option("--scheduler", metavar="CLASS", help="For -B: as for umbel beat.")
 @click.option("-O", "--optimization", type=click.Choice(["default", "fair"]), expose_value=False, hidden=True)
 @celery_options
 def command(
-    queues: str | None, exclude_queues: str | None, include: str | None, task_events: bool, **options: Any
+    queues: str | None,
+    exclude_queues: str | None,
+    include: str | None,
+    task_events: bool,
+    beat: bool,
+    schedule: str | None,
+    scheduler: str | None,
+    **options: Any,
 ) -> int:
     """Run a worker until it is told to stop (Ctrl-C, SIGTERM)."""
+    if (schedule or scheduler) and not beat:
+        raise click.UsageError(f"--{'schedule' if schedule else 'scheduler'} is for the beat inside: say -B too")
     app = application()
     load_tasks(app, names(include))
     refuse_unreachable(app)
@@ -105,4 +126,5 @@ def command(
             **options,
         ),
         on_banner=lambda banner: show_banner(banner, app.tasks),
+        beside=embedded(app, schedule, scheduler) if beat else nullcontext,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from umbel.app import signals
 from umbel.app.application import Umbel
@@ -17,14 +18,24 @@ from umbel.worker.supervisor import Supervisor
 logger = logging.getLogger("umbel.worker")
 
 
-def run(app: Umbel, options: WorkerOptions, *, on_banner: Callable[[Banner], None]) -> int:
+Beside = Callable[[], AbstractContextManager[object]]
+"""What runs in the worker's first process as long as the worker does."""
+
+
+def run(
+    app: Umbel, options: WorkerOptions, *, on_banner: Callable[[Banner], None], beside: Beside = nullcontext
+) -> int:
     """Be a worker until told to stop; returns the exit status.
 
     Raises ``ImproperlyConfigured`` for options that cannot be, before anything has started.
     """
     plan = prepare(app, options)
     on_banner(make_banner(app, plan))
-    status = run_solo(app, plan) if plan.pool == "solo" else _run_prefork(app, plan)
+    if plan.pool == "solo":
+        with beside():
+            status = run_solo(app, plan)
+    else:
+        status = _run_prefork(app, plan, beside)
     signals.worker_shutdown.send(sender=app)
     return status
 
@@ -44,9 +55,10 @@ def prepare(app: Umbel, options: WorkerOptions) -> Plan:
     return plan
 
 
-def _run_prefork(app: Umbel, plan: Plan) -> int:
-    starter = make_starter(app, logger.warning)
+def _run_prefork(app: Umbel, plan: Plan, beside: Beside) -> int:
+    starter = make_starter(app, logger.warning)  # before any thread
     try:
-        return asyncio.run(Supervisor(app, plan, starter).run())
+        with beside():
+            return asyncio.run(Supervisor(app, plan, starter).run())
     finally:
         starter.close()

@@ -2,7 +2,7 @@
 
 from umbel.drivers.sqlite.batch import Ask, Insert, Write, ask, insert, write
 from umbel.drivers.sqlite.database import Database, Link, Part, statements
-from umbel.drivers.sqlite.trouble import APPLICATION_ID, BadOperation, network_type, parse_url
+from umbel.drivers.sqlite.trouble import APPLICATION_ID, BadOperation, is_damaged, network_type, parse_url
 
 __all__ = [
     "APPLICATION_ID",
@@ -15,6 +15,7 @@ __all__ = [
     "Write",
     "ask",
     "insert",
+    "is_damaged",
     "network_type",
     "parse_url",
     "statements",

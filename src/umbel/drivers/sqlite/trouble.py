@@ -68,6 +68,17 @@ def explained(exc: Exception, path: Path) -> OperationalError:
     return OperationalError(advice.format(path=path, exc=exc))
 
 
+def is_damaged(path: Path) -> bool:
+    """Whether a file that should be a database is none, or has broken pages."""
+    connection = sqlite3.connect(path, timeout=10)
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.DatabaseError as error:
+        return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    finally:
+        connection.close()
+
+
 def check_owner(connection: sqlite3.Connection, path: Path) -> None:
     """Raise ``OperationalError`` if another program made the file, or if this SQLite is too old for Umbel."""
     if sqlite3.sqlite_version_info < _OLDEST:
