@@ -316,3 +316,15 @@ def test_a_class_may_say_it_for_its_tasks(app: Umbel) -> None:
 def test_a_plain_call_raises_the_exception(app: Umbel) -> None:
     with pytest.raises(Base):
         failing(app, Base(), autoretry_for=(Base,))()
+
+
+def test_a_retry_travels_as_the_call_did(job: Any, outbox: Outbox) -> None:
+    with running(job, {1, 2}) as context:
+        assert context.message is not None
+        context.message.content_type = "application/x-python-serialize"
+        context.message.headers.compression = "application/x-gzip"
+        with pytest.raises(Retry):
+            job.retry()
+        (again,) = context.publish
+    assert again.message.headers.compression == "application/x-gzip"
+    assert body.decode(again.message, frozenset({"application/x-python-serialize"}))[0] == [{1, 2}]

@@ -12,7 +12,7 @@ from tests.wire import golden
 from tests.wire.test_json import VALUES
 from umbel.core.errors import ContentDisallowed, DecodeError, EncodeError, InvalidTaskError
 from umbel.core.message import Embed, Headers, Message, Properties
-from umbel.wire import body, serializers
+from umbel.wire import body, compression, serializers
 
 JSON = frozenset({"application/json"})
 SIGNATURE: dict[str, Any] = {
@@ -160,6 +160,20 @@ def test_content_that_is_not_accepted_is_refused_first() -> None:
             body.decode(message(b"garbage", content_type), accept)
 
 
-def test_a_compressed_body_says_so() -> None:
-    with pytest.raises(DecodeError, match=r"compressed .application/x-gzip., which is not supported"):
+@pytest.mark.parametrize("method", compression.names())
+def test_a_compressed_body_is_read(method: str) -> None:
+    kind, data = compression.compress(b"[[1], {}, {}]", method)
+    assert data != b"[[1], {}, {}]"
+    assert body.decode(message(data, compression=kind), JSON)[:2] == ([1], {})
+
+
+def test_a_compressed_body_that_is_none_says_so() -> None:
+    with pytest.raises(DecodeError, match=r"it is no application/x-gzip"):
         body.decode(message(b"\x1f\x8b", compression="application/x-gzip"), JSON)
+    with pytest.raises(DecodeError, match=r"compressed by application/odd, which is not known here"):
+        body.decode(message(b"", compression="application/odd"), JSON)
+
+
+def test_what_is_not_accepted_is_not_decompressed_either() -> None:
+    with pytest.raises(ContentDisallowed):
+        body.decode(message(b"garbage", "application/x-yaml", compression="application/x-gzip"), JSON)

@@ -97,7 +97,7 @@ def test_the_state_comes_first_so_that_a_script_can_see_it() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\0celery-compressed\0application/zstd\0...", "application/zstd, which is not known here"),
+        (b"\0celery-compressed\0application/odd\0...", "application/odd, which is not known here"),
         (b"\0celery-compressed\0application/x-gzip\0...", "it is no application/x-gzip"),
         (b"\0celery-compressed\0application/x-bz2\0...", "it is no application/x-bz2"),
         (b"\0celery-compressed\0application/x-lzma\0...", "it is no application/x-lzma"),

@@ -24,7 +24,7 @@ from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
 from umbel.core.options import timing
 from umbel.core.routing import Destination
 from umbel.wire import body as wire_body
-from umbel.wire import envelope
+from umbel.wire import compression, envelope
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -245,6 +245,9 @@ class Client:
             content_type, encoding, data = wire_body.encode(args, kwargs, embed, serializer)
         except EncodeError as error:
             raise plan.named(error) from error.__cause__
+        method = options.get("compression") or plan.compression
+        if method:
+            headers.compression, data = compression.compress(data, method)
         limit = plan.max_payload
         if limit is not None and len(data) > limit:
             raise PayloadTooLarge(plan.name, len(data), limit)

@@ -27,6 +27,7 @@ FROM_TASK = (
     "priority",
     "expires",
     "serializer",
+    "compression",
     "time_limit",
     "soft_time_limit",
 )
@@ -65,7 +66,6 @@ LATER = frozenset(
     {
         "chain",
         "chord",
-        "compression",
         "confirm_timeout",
         "connection",
         "declare",
@@ -92,6 +92,7 @@ class Plan:
 
     __slots__ = (
         "check",
+        "compression",
         "destination",
         "max_payload",
         "name",
@@ -110,7 +111,8 @@ class Plan:
         self.task = task
         self.router = router
         self.version = conf.version
-        self.serializer, self.max_payload = conf.task_serializer, conf.task_max_payload
+        self.serializer, self.compression = conf.task_serializer, conf.task_compression
+        self.max_payload = conf.task_max_payload
         self.options = _own_options(task) if task is not None else {}
         self.check: Check | None = None
         self.parameters: tuple[str, ...] = ()

@@ -82,6 +82,9 @@ def _again(context: "Context") -> dict[str, Any]:
         **(context.stamps or {} if context.stamped_headers else {}),
         "stamped_headers": context.stamped_headers,
     }
+    if context.message is not None:  # what came as a pickle may not fit into anything else
+        options["serializer"] = context.message.content_type
+        options["compression"] = context.message.headers.compression or None
     if context.queue or info.get("exchange") == "":
         options["queue"] = context.queue or info["routing_key"]
     else:

@@ -13,7 +13,9 @@ from umbel.app.identity import origin
 from umbel.core.message import DeliveryInfo, Headers, Properties
 from umbel.core.routing import Destination
 
-_PLAIN = frozenset({"queue", "exchange", "routing_key", "delivery_mode", "priority", "serializer", "ignore_result"})
+_PLAIN = frozenset(
+    {"queue", "exchange", "routing_key", "delivery_mode", "priority", "serializer", "compression", "ignore_result"}
+)
 """The options that a skeleton knows what to do with."""
 
 

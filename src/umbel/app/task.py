@@ -65,6 +65,7 @@ class Task(Generic[P, R]):
     store_eager_result: bool = from_conf("task_store_eager_result")
     store_errors_even_if_ignored: bool = from_conf("task_store_errors_even_if_ignored")
     serializer: str = from_conf("task_serializer")
+    compression: str | None = None
     track_started: bool = from_conf("task_track_started")
     acks_late: bool = from_conf("task_acks_late")
     acks_on_failure_or_timeout: bool = from_conf("task_acks_on_failure_or_timeout")

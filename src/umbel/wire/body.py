@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.errors import DecodeError, EncodeError, InvalidTaskError
+from umbel.core.errors import EncodeError, InvalidTaskError
 from umbel.core.message import Embed, Message
-from umbel.wire import json, serializers
+from umbel.wire import compression, json, serializers
 
 _NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _PARTS = ("args", "kwargs", "embed")
@@ -67,15 +67,15 @@ def decode(message: Message, accept: frozenset[str]) -> tuple[list[Any], dict[st
 
     Raises ``ContentDisallowed``, ``DecodeError``, or ``InvalidTaskError`` when the value has not the shape of a body.
     """
-    kind = message.content_type
+    kind, body = message.content_type, message.body
     if message.headers.compression and kind in accept:
-        raise DecodeError(f"its body is compressed ({message.headers.compression}), which is not supported")
-    if kind == "application/json" and kind in accept and _MARK not in message.body and serializers.is_stock_json():
+        body = compression.decompress(body, message.headers.compression)
+    if kind == "application/json" and kind in accept and _MARK not in body and serializers.is_stock_json():
         try:
-            return _decode(message.body)
+            return _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # not the usual shape, or not msgspec's JSON
-    return _shape(serializers.decode(message.body, kind, message.content_encoding, accept))
+    return _shape(serializers.decode(body, kind, message.content_encoding, accept))
 
 
 def _shape(value: Any) -> tuple[list[Any], dict[str, Any], Embed]:

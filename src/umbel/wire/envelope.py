@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from umbel.core.errors import DecodeError, Undecodable
 from umbel.core.message import DeliveryInfo, Headers, Message, Properties
-from umbel.wire import json, serializers
+from umbel.wire import compression, json, serializers
 
 
 class _Head(msgspec.Struct, kw_only=True):
@@ -126,7 +127,10 @@ def upgrade(message: Message, accept: frozenset[str]) -> Message:
     if message.headers.task:
         return message
     try:
-        call = serializers.decode(message.body, message.content_type, message.content_encoding, accept)
+        data = message.body
+        if message.headers.compression and message.content_type in accept:
+            data = compression.decompress(data, message.headers.compression)
+        call = serializers.decode(data, message.content_type, message.content_encoding, accept)
     except DecodeError as exc:
         raise Undecodable(f"it has no task header, and its body is {exc}") from exc
     if not (isinstance(call, dict) and call.get("task") and call.get("id")):
@@ -136,6 +140,7 @@ def upgrade(message: Message, accept: frozenset[str]) -> Message:
         headers.eta, headers.expires = _from_local("eta", headers.eta), _from_local("expires", headers.expires)
     after = {name: call.get(name) for name in ("callbacks", "errbacks", "chord")}
     body = (call.get("args") or [], call.get("kwargs") or {}, {**after, "chain": None})
+    headers.compression = UNSET
     content_type, encoding, data = serializers.encode(body, message.content_type)
     return msgspec.structs.replace(
         message, headers=headers, body=data, content_type=content_type, content_encoding=encoding

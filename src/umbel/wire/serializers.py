@@ -1,6 +1,6 @@
 """The registry of serializers: names and content types on one side, functions on the other. Pure; knows no message.
 
-Only ``json`` is built in. What a reader accepts is a set of content types; bytes of another type are never decoded.
+What a reader accepts is a set of content types; bytes of another type are never decoded.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,19 +9,20 @@ from typing import Any
 import msgspec
 
 from umbel.core.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured, SerializationError
-from umbel.wire import json
+from umbel.wire import json, stock
 
 
 class Serializer(msgspec.Struct, frozen=True):
     """One way to make bytes of a value, and a value of bytes."""
 
     name: str
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes], Any]
+    encode: Callable[[Any], bytes | str] | None
+    decode: Callable[[bytes], Any] | None
     content_type: str
     content_encoding: str = "utf-8"
 
 
+_PROGRAMS = frozenset({"application/x-python-serialize"})
 _BYTES_AS_THEY_ARE = {"utf-8", "utf8", "us-ascii", "ascii", "binary"}
 
 _by_name: dict[str, Serializer] = {}
@@ -30,14 +31,18 @@ _by_content_type: dict[str, Serializer] = {}
 
 def register(
     name: str,
-    encode: Callable[[Any], bytes],
-    decode: Callable[[bytes], Any],
+    encoder: Callable[[Any], bytes | str] | None,
+    decoder: Callable[[bytes], Any] | None,
     content_type: str,
     content_encoding: str = "utf-8",
 ) -> None:
-    """Add a serializer, or replace the one of this name. Whether it is used to read is ``accept_content``'s affair."""
+    """Add a serializer, or replace the one of this name; as kombu's function of this name.
+
+    Whether it is used to read is ``accept_content``'s affair. Without an encoder it only reads, without a decoder it
+    only writes.
+    """
     unregister(name)
-    serializer = Serializer(name, encode, decode, content_type, content_encoding)
+    serializer = Serializer(name, encoder, decoder, content_type, content_encoding)
     _by_name[name] = _by_content_type[content_type] = serializer
 
 
@@ -53,10 +58,13 @@ def encode(value: Any, serializer: str) -> tuple[str, str, bytes]:
 
     Raises ``EncodeError`` when the value cannot be serialized, ``ImproperlyConfigured`` for an unknown name.
     """
-    found = _find(serializer)
+    found = find(serializer)
+    if found.encode is None:
+        raise ImproperlyConfigured(f"serializer {found.name!r} only reads")
     try:
-        return found.content_type, found.content_encoding, found.encode(value)
-    except SerializationError:
+        data = found.encode(value)
+        return found.content_type, found.content_encoding, data.encode() if isinstance(data, str) else data
+    except (SerializationError, ImproperlyConfigured):
         raise
     except Exception as exc:
         raise EncodeError(f"{found.name}: {exc}") from exc
@@ -73,7 +81,7 @@ def decode(body: bytes, content_type: str, content_encoding: str, accept: frozen
             "see accept_content"
         )
     found = _by_content_type.get(content_type)
-    if found is None:
+    if found is None or found.decode is None:
         raise DecodeError(f"no serializer reads {content_type}; known are {_known()}")
     if content_encoding.lower() not in _BYTES_AS_THEY_ARE:
         body = _recode(body, content_encoding)
@@ -99,15 +107,16 @@ def is_stock_json() -> bool:
 
 def content_types(names: Iterable[str]) -> frozenset[str]:
     """The content types of an ``accept_content`` setting, which holds names, content types, or both."""
-    return frozenset(name if "/" in name else _find(name).content_type for name in names)
+    return frozenset(name if "/" in name else find(name).content_type for name in names)
 
 
 def names() -> list[str]:
-    """All serializers there are."""
-    return sorted(_by_name)
+    """All serializers there are, but those whose bytes are a program: they are used where they are asked for."""
+    return sorted(name for name, found in _by_name.items() if found.content_type not in _PROGRAMS)
 
 
-def _find(name: str) -> Serializer:
+def find(name: str) -> Serializer:
+    """The serializer of this name or content type. Raises ``ImproperlyConfigured``."""
     found = _by_name.get(name) or _by_content_type.get(name)
     if found is None:
         raise ImproperlyConfigured(f"no serializer {name!r}; known are {_known()}")
@@ -119,4 +128,7 @@ def _known() -> str:
 
 
 register("json", json.dumps, json.loads, "application/json")
+register("msgpack", stock.packed, stock.unpacked, "application/x-msgpack", "binary")
+register("pickle", stock.pickled, stock.unpickled, "application/x-python-serialize", "binary")
+register("yaml", stock.to_yaml, stock.of_yaml, "application/x-yaml")
 _STOCK = _by_name["json"]

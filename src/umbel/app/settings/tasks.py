@@ -19,7 +19,9 @@ class Tasks(Values):
     task_annotations = Setting(
         anything, None, "Attributes set on tasks: by name, '*' for all; or objects that annotate()."
     )
-    task_compression = later(None, "How arguments are compressed.")
+    task_compression = Setting(
+        maybe(text), None, "How arguments are compressed: zlib, gzip, bzip2, lzma, zstd or brotli."
+    )
     task_create_missing_queues = Setting(flag, True, "Accept queues that task_queues does not name.")
     task_create_missing_queue_exchange_type = later(None, "Type of the exchange of such queues.")
     task_create_missing_queue_type = later("classic", "RabbitMQ's type of such queues.")
