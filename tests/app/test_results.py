@@ -13,8 +13,8 @@ import pytest
 
 from umbel import AsyncResult, Umbel, states
 from umbel.app import request
+from umbel.app.groups import result_from_tuple
 from umbel.app.remote import RemoteTraceback
-from umbel.app.results import result_from_tuple
 from umbel.app.waiting import allow_join_result, denied_join_result
 from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TaskRevokedError, TimeoutError
@@ -356,8 +356,11 @@ def test_tuples_there_and_back(live: Umbel) -> None:
     again = result_from_tuple([["child", [["parent", None], None]], None], live)
     assert again == child
     assert str(again.parent) == "parent"
-    with pytest.raises(ImproperlyConfigured, match="groups are not built"):
-        result_from_tuple([["g", None], [[["a", None], None]]])
+    group = result_from_tuple([["g", [["before", None], None]], [[["a", None], None], [["h", None], []]]], live)
+    assert (group.id, group.parent, [str(one.id) for one in group]) == ("g", "before", ["a", "h"])
+    assert result_from_tuple(group.as_tuple(), live) == group
+    with pytest.raises(ImproperlyConfigured, match="not the tuple of a result"):
+        result_from_tuple(["x", 1, 2])
 
 
 def test_what_a_task_led_to(live: Umbel) -> None:

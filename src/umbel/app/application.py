@@ -24,6 +24,7 @@ from umbel.app.bulk import Bulk
 from umbel.app.client import Client
 from umbel.app.config import Config, check_keywords
 from umbel.app.connections import Connections
+from umbel.app.handles import Handles
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
 from umbel.app.results import AsyncResult as Result
@@ -33,7 +34,7 @@ from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
 from umbel.broker.base import Broker, Producer, SyncProducer
-from umbel.core.delivery import Outgoing, Revocation
+from umbel.core.delivery import Revocation
 from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
 from umbel.core.routing import Queue, Router
 from umbel.result.base import Store
@@ -45,7 +46,7 @@ R = TypeVar("R")
 T = TypeVar("T", bound=BaseTask[..., Any])
 
 
-class Umbel:
+class Umbel(Handles):
     """An application: its configuration, its tasks, and the way to its broker and results.
 
     ``main`` names it. ``broker`` and ``backend`` are URLs; without them, messages and results live in the file
@@ -337,19 +338,6 @@ class Umbel:
         """A block (``with``, ``async with``) whose calls go out in one publish at its end; an exception sends none."""
         return Bulk(self)
 
-    def handle(self, outgoing: Outgoing, options: Mapping[str, Any]) -> Result[Any]:
-        """The handle on a call that was sent; the running task remembers it as its child."""
-        headers = outgoing.message.headers
-        result: Result[Any] = Result(
-            headers.id, None, headers.task, self, queue=outgoing.queue, ignored=bool(headers.ignore_result)
-        )
-        context = request.current.get()
-        if context is not None and not context.called_directly and options.get("add_to_parent", True):
-            parent = self.all_tasks.get(context.task or "")
-            if parent is None or parent.trail:
-                context.children.append(result)
-        return result
-
     # Routing ----------------------------------------------------------------------------------------------------------
 
     @property
@@ -392,10 +380,6 @@ class Umbel:
         return self.connections.store
 
     backend = store
-
-    def AsyncResult(self, id: str, **fields: Any) -> Result[Any]:
-        """The handle on the call with this id."""
-        return Result(id, app=self, **fields)
 
     def revoke(self, marks: Sequence[Revocation]) -> None:
         """Mark tasks in the broker so that they are not started."""

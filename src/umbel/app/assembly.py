@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from umbel.app import ambient, annotations, autodiscover, retrying, signals
+from umbel.app import ambient, annotations, autodiscover, builtins, retrying, signals
 from umbel.app.decorate import warn_of_duplicate
 from umbel.app.registry import Registry
 from umbel.core.errors import ImproperlyConfigured
@@ -56,6 +56,7 @@ class Assembly:
                 raise RuntimeError(f"{self._app!r} is not finalized, and autofinalize is off: call app.finalize()")
             self._finalizing = True
             try:
+                builtins.register(self._app)
                 for make in ambient.shared():
                     make(self._app)
                 for task in list(self.tasks.values()):

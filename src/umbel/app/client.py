@@ -17,12 +17,13 @@ from umbel.app import bulk, request, signals
 from umbel.app.argsrepr import short
 from umbel.app.attempts import Attempts, policy_of
 from umbel.app.identity import origin, uuid
-from umbel.app.plan import PROPERTIES, Plan
+from umbel.app.plan import CANVAS, PROPERTIES, Plan
 from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
 from umbel.core.errors import EncodeError, OperationalError, PayloadTooLarge, UmbelWarning
 from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
 from umbel.core.options import timing
 from umbel.core.routing import Destination
+from umbel.core.signature import embedded
 from umbel.wire import body as wire_body
 from umbel.wire import compression, envelope
 
@@ -68,10 +69,15 @@ class Client:
         return messages[0]
 
     def prepare(
-        self, task: "Task[..., Any] | str", args: Args, kwargs: Kwargs, options: Mapping[str, Any] | None
+        self,
+        task: "Task[..., Any] | str",
+        args: Args,
+        kwargs: Kwargs,
+        options: Mapping[str, Any] | None,
+        embed: Embed | None = None,
     ) -> list[Outgoing]:
         """``build``, for every queue that the call goes to."""
-        outgoing, queues = self._build(task, args, kwargs, options, None)
+        outgoing, queues = self._build(task, args, kwargs, options, embed)
         if len(queues) == 1 or outgoing.exchange is not None:
             return [outgoing]
         return [Outgoing(queue, outgoing.message, outgoing.due) for queue in queues]
@@ -126,6 +132,9 @@ class Client:
             raise TypeError(f"{plan.name}: kwargs is a mapping of names to arguments, not {type(kwargs).__name__}")
         if plan.check is not None:
             plan.check(args, kwargs)
+        if options and not CANVAS.isdisjoint(options):
+            options = dict(options)
+            embed = embedded(options, embed)
         merged, destination = plan.merge(args, kwargs, options)
         headers, properties, due = self._head(plan, args, kwargs, merged, destination)
         custom = merged.get("headers")

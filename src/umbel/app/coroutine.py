@@ -9,6 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def finished(value: Any) -> Any:
+    """The value; of a coroutine, what it returns."""
+    return run(value) if asyncio.iscoroutine(value) else value
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run it to its end and return its value. Beside a running loop it gets a thread, and the caller blocks."""
     try:

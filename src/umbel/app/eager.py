@@ -157,6 +157,7 @@ def apply(
     throw: bool | None,
     headers: dict[str, Any] | None,
     fields: dict[str, Any],
+    embed: Embed | None = None,
 ) -> EagerResult[Any]:
     """Run the call, and its retries in place, to the end. See ``Task.apply``."""
     app = task.app
@@ -171,7 +172,9 @@ def apply(
         if strict:
             args, kwargs = carried(task, args, kwargs, fields.get("serializer"))
         host = Host(task, traits, stored=bool(task.store_eager_result) and not ignored)
-        context = _context(task, args, kwargs, task_id, retries, headers, {**fields, "ignore_result": ignored})
+        context = _context(
+            task, args, kwargs, task_id, retries, headers, {**fields, "ignore_result": ignored, "embed": embed}
+        )
         outcome = execute(traits, context, args, kwargs, host)
         if isinstance(outcome, Retried) and getattr(host.error, "sig", None) is not None and not propagate:
             args, kwargs, options = host.error.sig  # type: ignore[union-attr]
@@ -238,7 +241,7 @@ def _context(
     )
     return request.Context(
         message,
-        Embed(),
+        fields["embed"] or Embed(),
         args=args,
         kwargs=kwargs,
         is_eager=True,

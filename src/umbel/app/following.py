@@ -125,6 +125,12 @@ class Follower:
             self._fail_body(after, body, error_of(error))
         return after
 
+    def never_called(self, body: Signature, error: Error) -> After:
+        """After the failure of a body that is not called."""
+        after = After()
+        self._fail_body(after, body, error)
+        return after
+
     # Calls ------------------------------------------------------------------------------------------------------------
 
     def _unfold(

@@ -13,6 +13,7 @@ from umbel.app.skeleton import Skeleton, skeleton
 from umbel.core.errors import EncodeError, ImproperlyConfigured
 from umbel.core.options import merge
 from umbel.core.routing import Destination, Router
+from umbel.core.signature import FOLLOWERS
 
 if TYPE_CHECKING:
     from umbel.app.task import Task
@@ -62,16 +63,14 @@ PROPERTIES = frozenset(
 )
 """AMQP's own; a broker without AMQP has no place for most of them."""
 
+CANVAS = frozenset(FOLLOWERS)
+
 LATER = frozenset(
     {
-        "chain",
-        "chord",
         "confirm_timeout",
         "connection",
         "declare",
         "immediate",
-        "link",
-        "link_error",
         "mandatory",
         "producer",
         "publisher",
@@ -162,7 +161,7 @@ def _own_options(task: "Task[..., Any]") -> dict[str, Any]:
 def _refuse_unknown(name: str, call: Mapping[str, Any]) -> None:
     stamps = call.get("stamped_headers") or ()
     for option in call:
-        if option in OPTIONS or option in PROPERTIES or option in stamps:
+        if option in OPTIONS or option in CANVAS or option in PROPERTIES or option in stamps:
             continue
         if option not in LATER:
             raise TypeError(f"{name}: there is no option {option!r}{advice(option, OPTIONS)}")

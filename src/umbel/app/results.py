@@ -36,7 +36,7 @@ class AsyncResult(Generic[R]):
         store: "Store | None" = None,
         task_name: str | None = None,
         app: "Umbel | None" = None,
-        parent: "AsyncResult[Any] | None" = None,
+        parent: Any = None,
         *,
         queue: str | None = None,
         ignored: bool = False,
@@ -44,7 +44,7 @@ class AsyncResult(Generic[R]):
         if id is None:
             raise ValueError("a result needs the id of its task, not None")
         self.id = id
-        self.parent = parent
+        self.parent: Any = parent  # an AsyncResult or a GroupResult, if anything ran before
         self.ignored = ignored
         self.sent_to = queue
         self._app = app
@@ -77,16 +77,16 @@ class AsyncResult(Generic[R]):
 
     def _look(self) -> Record:
         if self._record is None:
-            self._learn(self.backend.sync.read([self.id]).get(self.id))
+            self.learn(self.backend.sync.read([self.id]).get(self.id))
         return self._seen
 
     async def _alook(self) -> Record:
         if self._record is None:
-            self._learn((await self.backend.read([self.id])).get(self.id))
+            self.learn((await self.backend.read([self.id])).get(self.id))
         return self._seen
 
-    def _learn(self, record: Record | None) -> None:
-        """Keep an end for good; anything else is what was seen last."""
+    def learn(self, record: Record | None) -> None:
+        """Take in what a store said: an end is kept for good, anything else is what was seen last."""
         self._seen = record or Record(states.PENDING, task_id=self.id)
         if self._seen.status in states.READY_STATES:
             self._record = self._seen
@@ -95,6 +95,36 @@ class AsyncResult(Generic[R]):
                 self._call_back(callback, on_error)
 
     _seen: Record = Record(states.PENDING)
+
+    @property
+    def ended(self) -> bool:
+        """Whether this handle has seen the end."""
+        return self._record is not None
+
+    @property
+    def seen_state(self) -> str:
+        """The state when it was read last, without reading."""
+        return self._seen.status
+
+    @property
+    def seen_value(self) -> Any:
+        """The result when it was read last, without reading."""
+        return remote.value_of(self._seen)
+
+    def seen_record(self) -> dict[str, Any]:
+        """What was read last, as Celery has it: ``status``, ``result``, ``traceback``, ``children``, …."""
+        return cast("dict[str, Any]", msgspec.to_builtins(self._seen, enc_hook=repr))
+
+    def throw_if_failed(self) -> None:
+        """Raise what the task raised, if this handle has seen it, without reading."""
+        if self._seen.status in states.PROPAGATE_STATES:
+            raise remote.with_traceback(self.seen_value, self._seen.traceback)
+
+    def forgotten(self) -> str:
+        """Forget what was read, and return the id."""
+        self._record = None
+        self._seen = Record(states.PENDING, task_id=self.id)
+        return self.id
 
     @property
     def state(self) -> str:
@@ -249,17 +279,13 @@ class AsyncResult(Generic[R]):
 
     def forget(self) -> None:
         """Delete the stored result, and those of its parents."""
-        self._record = None
-        self._seen = Record(states.PENDING, task_id=self.id)
-        self.backend.sync.forget([self.id])
+        self.backend.sync.forget([self.forgotten()])
         if self.parent is not None:
             self.parent.forget()
 
     async def aforget(self) -> None:
         """``forget``, for coroutines."""
-        self._record = None
-        self._seen = Record(states.PENDING, task_id=self.id)
-        await self.backend.forget([self.id])
+        await self.backend.forget([self.forgotten()])
         if self.parent is not None:
             await self.parent.aforget()
 
@@ -290,7 +316,7 @@ class AsyncResult(Generic[R]):
     def children(self) -> "list[AsyncResult[Any]] | None":
         """Handles on the tasks that it called, once it has ended; None before."""
         found = self._look().children
-        return None if found is None else [result_from_tuple(child, self.app) for child in found]
+        return None if found is None else [self.app.result_from_tuple(child) for child in found]
 
     def iterdeps(self, intermediate: bool = False) -> "Iterator[tuple[AsyncResult[Any] | None, AsyncResult[Any]]]":
         """``(parent, node)`` for this task and all that it led to, breadth first."""
@@ -383,14 +409,3 @@ class AsyncResult(Generic[R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.id, None, self._name, None, self.parent)
-
-
-def result_from_tuple(value: Any, app: "Umbel | None" = None) -> AsyncResult[Any]:
-    """The handle that ``as_tuple`` described."""
-    if isinstance(value, AsyncResult):
-        return value
-    head, children = value
-    if children is not None:
-        raise ImproperlyConfigured("results of groups are not built yet")
-    id, parent = head if isinstance(head, list | tuple) else (head, None)
-    return AsyncResult(id, app=app, parent=result_from_tuple(parent, app) if parent else None)

@@ -4,14 +4,16 @@ It hands calls to the app's client and runs nothing by itself, except in ``apply
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from umbel.app import ambient, eager, progress, request, retrying, waiting
+from umbel.app import ambient, canvas, eager, eager_canvas, progress, replacing, request, retrying, waiting
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
+from umbel.app.signature import Signature
 from umbel.core import errors
 from umbel.core.errors import Retry
+from umbel.core.signature import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -172,7 +174,9 @@ class Task(Generic[P, R]):
         ``throw`` raises what the task raises (default: ``task_eager_propagates``).
         """
         fields = {"logfile": logfile, "loglevel": loglevel or 0, **options}
-        return eager.apply(self, *_given(args, kwargs), task_id, retries, throw, headers, fields)
+        embed = embedded(fields)
+        result = eager.apply(self, *_given(args, kwargs), task_id, retries, throw, headers, fields, embed)
+        return result if embed is None else eager_canvas.followed(self.app, result, embed)
 
     # Calling ----------------------------------------------------------------------------------------------------------
 
@@ -239,6 +243,49 @@ class Task(Generic[P, R]):
         """The handle on the call with this id."""
         return AsyncResult(task_id, app=self.app, task_name=self.name)
 
+    # Calls to be made later -------------------------------------------------------------------------------------------
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """The call as a signature, which may get more arguments in front of these: ``add.s(2)``."""
+        return self.signature(args, kwargs)
+
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
+        """The call as a signature with just these arguments, whatever the task before it returns."""
+        return self.signature(args, kwargs, immutable=True)
+
+    def signature(self, args: "Args | None" = None, *starargs: Any, **starkwargs: Any) -> Signature[R]:
+        """The call as a signature: ``args``, ``kwargs``, ``immutable``, and options as in ``apply_async``."""
+        kwargs = starargs[0] if starargs else starkwargs.pop("kwargs", None)
+        return Signature(self, args, kwargs, app=self._app, **starkwargs)
+
+    subtask = signature
+
+    def chunks(self, it: Iterable[Any], n: int) -> canvas.chunks:
+        """Calls with each of these lists of arguments, ``n`` to a message: ``add.chunks(zip(xs, ys), 10)``."""
+        return canvas.chunks(self.s(), it, n, app=self._app)
+
+    def map(self, it: Iterable[Any]) -> canvas.xmap:
+        """One call that runs the task for each item."""
+        return canvas.xmap(self.s(), it, app=self._app)
+
+    def starmap(self, it: Iterable[Any]) -> canvas.xstarmap:
+        """One call that runs the task for each list of arguments."""
+        return canvas.xstarmap(self.s(), it, app=self._app)
+
+    def replace(self, sig: Signature[Any]) -> Any:
+        """Let ``sig`` take the place of this call: its id, its callbacks, its place in chain and chord. Ends it here.
+
+        In a worker it raises ``Ignore``; run eagerly, it returns the value of ``sig``.
+        """
+        return replacing.replace(self, sig)
+
+    def add_to_chord(self, sig: Signature[Any], lazy: bool = False) -> Any:
+        """Add a member to the header of the chord that this call is in, and call it, unless ``lazy``.
+
+        Raises ``ValueError`` where it is in none.
+        """
+        return replacing.add_to_chord(self, sig, lazy=lazy)
+
     # From inside ------------------------------------------------------------------------------------------------------
 
     def retry(
@@ -286,6 +333,9 @@ class Task(Generic[P, R]):
         self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: "ExceptionInfo | None"
     ) -> None:
         """After the body raised, for the last time."""
+
+    def on_replace(self, sig: Signature[Any]) -> None:
+        """Before ``sig`` takes the place of this call (``replace``)."""
 
     def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: "ExceptionInfo | None") -> None:
         """After the body asked to be run again."""

@@ -14,6 +14,7 @@ from umbel.core.errors import TimeoutError
 from umbel.core.record import Record
 
 if TYPE_CHECKING:
+    from umbel.app.groups import ResultSet
     from umbel.app.results import AsyncResult
 
 IN_TASK = (
@@ -68,7 +69,7 @@ class Waiting:
 
     def __init__(
         self,
-        result: "AsyncResult[Any]",
+        result: "AsyncResult[Any] | ResultSet",
         timeout: float | None,
         interval: float,
         on_message: Callable[[dict[str, Any]], Any] | None,
@@ -93,9 +94,13 @@ class Waiting:
             self.on_message(msgspec.to_builtins(record))
         if record.status in states.READY_STATES:
             return True
-        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
-            raise TimeoutError(f"no result of {self.result.id} within {self.deadline - self.began:g} s")
+        self.check(f"no result of {self.result}")
         return False
+
+    def check(self, what: str) -> None:
+        """Raise ``TimeoutError`` if the time is over."""
+        if self.deadline is not None and self.clock.monotonic() >= self.deadline:
+            raise TimeoutError(f"{what} within {self.deadline - self.began:g} s")
 
     def slice(self) -> float:
         """Seconds until the next look."""

@@ -6,15 +6,19 @@ A chain and a group keep their members in ``kwargs["tasks"]``, a chord keeps ``h
 Nothing here changes what it is given, and arguments are never copied.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import InvalidTaskError
+from umbel.core.message import Embed
 
 Signature = Mapping[str, Any]
 Options = dict[str, Any]
 
 FIELDS = ("task", "args", "kwargs", "options", "subtask_type", "immutable")
+FOLLOWERS = ("link", "link_error", "chain", "chord")
+"""Options of a call that are signatures: what follows it."""
 CANVASES = ("chain", "group", "chord")
 _TOLERATED = "chord_size"  # older publishers wrote it
 _KEPT = frozenset({"group_id", "stamped_headers"})
@@ -156,6 +160,52 @@ def error_linked(signature: Signature, errbacks: Sequence[Signature]) -> dict[st
     return _more(signature, "link_error", errbacks)
 
 
+def unchained(chain: Signature) -> list[Signature]:
+    """The steps of a chain that becomes part of another: they have what was said of it as a whole.
+
+    Its callbacks go to the last, its errbacks to all, its other options and its arguments to the first.
+    """
+    options = _options(chain)
+    links, errbacks = listed(options.pop("link", None)), listed(options.pop("link_error", None))
+    options.pop("task_id", None)
+    steps = members(chain)
+    if not steps:
+        return []
+    first = having(steps[0], merged(_options(steps[0]), options)) if options else steps[0]
+    first = prepended(first, chain.get("args") or ())
+    return members(linked(error_linked(chain_of([first, *steps[1:]]), errbacks), links))
+
+
+def piped(left: Signature, right: Signature) -> dict[str, Any]:
+    """``left | right``, by Celery's rules: chains grow, what follows a group makes it a chord."""
+    if kind(left) == "group":
+        return chord_of(left, right)
+    if kind(right) == "group" and len(members(right)) == 1:
+        right = members(right)[0]
+    if kind(left) == "chain":
+        if kind(right) == "chain":
+            return functools.reduce(piped, unchained(right), dict(left))
+        return chain_of(_appended(unchained(left), right))
+    if kind(left) == "chord" and kind(right) not in ("group", "chain"):
+        return having(left, _options(left), body=piped(body(left), right))
+    return chain_of([left, *(unchained(right) if kind(right) == "chain" else [right])])
+
+
+def _appended(steps: list[Signature], task: Signature) -> list[Signature]:
+    """The steps of a chain, and ``task`` after them."""
+    if not steps or kind(steps[-1]) is None:
+        return [*steps, task]
+    *before, last = steps
+    if kind(last) == "chord":
+        return [*before, having(last, _options(last), body=piped(body(last), task))]
+    if kind(last) != "group" or kind(task) == "group":
+        return [*steps, task]
+    together = chord_of(last, task)
+    if before and kind(before[-1]) == "chord":
+        return [*before[:-1], having(before[-1], _options(before[-1]), body=piped(body(before[-1]), together))]
+    return [*before, together]
+
+
 def _more(signature: Signature, option: str, value: Sequence[Signature]) -> dict[str, Any]:
     options = _options(signature)
     own = listed(options.get(option))
@@ -171,7 +221,7 @@ def _options(signature: Signature) -> Options:
 
 def plain(signature: Signature) -> dict[str, Any]:
     """The signature and all in it as dicts and lists, without objects of Umbel's own."""
-    found = make(*(signature.get(field) for field in FIELDS[:1]), **_filled(signature))  # type: ignore[arg-type]
+    found = make(signature["task"], **_filled(signature))
     options, kwargs = found["options"], found["kwargs"]
     for name in ("link", "link_error", "chain"):
         if name in options:
@@ -201,6 +251,26 @@ def _plain_members(found: dict[str, Any], kwargs: dict[str, Any]) -> None:
         kwargs["body"] = plain(kwargs["body"]) if kwargs.get("body") else None
     elif found["task"] in ("celery.map", "celery.starmap", "celery.chunks") and isinstance(kwargs.get("task"), Mapping):
         kwargs["task"] = plain(kwargs["task"])
+
+
+def embedded(options: Options, given: Embed | None = None) -> Embed | None:
+    """Take out of a call's options what its message carries for afterwards, as plain data, beside what is ``given``."""
+    given = given or Embed()
+    found = {option: _signatures(option, options.pop(option, None)) for option in FOLLOWERS}
+    embed = Embed(
+        [*(given.callbacks or ()), *found["link"]] or None,
+        [*(given.errbacks or ()), *found["link_error"]] or None,
+        found["chain"] or given.chain,
+        found["chord"][0] if found["chord"] else given.chord,
+    )
+    return embed if embed.callbacks or embed.errbacks or embed.chain or embed.chord else None
+
+
+def _signatures(option: str, value: Any) -> list[dict[str, Any]]:
+    for one in (found := listed(value)):
+        if not isinstance(one, Mapping) or not one.get("task"):
+            raise TypeError(f"{option}= takes signatures, such as task.s(), not {one!r}")
+    return [plain(one) for one in found]
 
 
 def check(value: Any, place: str = "signature") -> None:

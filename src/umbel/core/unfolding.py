@@ -21,6 +21,7 @@ from umbel.core.signature import (
     body,
     chain_of,
     chord_of,
+    embedded,
     error_linked,
     expanded,
     group_of,
@@ -33,6 +34,7 @@ from umbel.core.signature import (
     members,
     merged,
     prepended,
+    unchained,
 )
 
 Result = list[Any]
@@ -127,23 +129,11 @@ def flattened(group: Signature) -> Iterator[Signature]:
 def _spliced(chain: Signature) -> Iterator[Signature]:
     for task in members(chain):
         if kind(task) == "chain":
-            yield from _spliced(_handed_down(task))
+            yield from _spliced(chain_of(unchained(task)))
         elif kind(task) == "group" and len(found := list(flattened(task))) == 1:
             yield from _spliced(chain_of(found))
         else:
             yield task
-
-
-def _handed_down(chain: Signature) -> Signature:
-    """A chain that is about to be spliced into another, its own options given to its steps."""
-    options = _options(chain)
-    links, errbacks = listed(options.pop("link", None)), listed(options.pop("link_error", None))
-    options.pop("task_id", None)
-    first, *rest = members(chain) or [chain_of(())]
-    if options:
-        first = having(first, merged(_options(first), options))
-    first = prepended(first, chain.get("args") or (), None)
-    return linked(error_linked(chain_of([first, *rest]), errbacks), links)
 
 
 def _ends_in_group(signature: Signature) -> bool:
@@ -156,6 +146,18 @@ def _ends_in_group(signature: Signature) -> bool:
         case "chord":
             return _ends_in_group(body(signature))
     return False
+
+
+def waits(signature: Signature) -> bool:
+    """Whether a join is opened sooner or later when it is called: then a result store is needed."""
+    match kind(signature):
+        case "chain":
+            return any(map(waits, steps_of(signature)))
+        case "group":
+            return any(map(waits, members(signature)))
+        case "chord":
+            return any(True for _ in flattened(header(signature))) or waits(body(signature))
+    return any(map(waits, listed((signature.get("options") or {}).get("link"))))
 
 
 class _Unfolder:
@@ -187,15 +189,9 @@ class _Unfolder:
 
     def _call_task(self, signature: Signature, options: Options) -> Result:
         task_id = options["task_id"] = options.get("task_id") or self.new_id()
-        embed = Embed(
-            listed(options.pop("link", None)) or None,
-            listed(options.pop("link_error", None)) or None,
-            listed(options.pop("chain", None)) or None,
-            options.pop("chord", None) or None,
-        )
-        carries = embed.callbacks or embed.errbacks or embed.chain or embed.chord
+        embed = embedded(options)
         args, kwargs = tuple(signature.get("args") or ()), dict(signature.get("kwargs") or {})
-        self.calls.append(Calling(str(signature["task"]), args, kwargs, options, embed if carries else None))
+        self.calls.append(Calling(str(signature["task"]), args, kwargs, options, embed))
         return [[task_id, None], None]
 
     def _call_chain(

@@ -24,7 +24,9 @@ class Results(Values):
     result_backend_transport_options = Setting(table, {}, "Options of the store's adapter.")
     result_chord_expires = later(None, "How long what a chord counts is kept.")
     result_chord_join_timeout = later(3.0, "How long reading the results of a chord's header may take.")
-    result_chord_retry_interval = later(1.0, "How often an unfinished chord is looked at.")
+    result_chord_retry_interval = Setting(
+        seconds, 1.0, "How often celery.chord_unlock looks at an unfinished chord; Umbel's stores need no looking."
+    )
     result_compression = later(None, "How results are compressed.")
     result_expires = Setting(maybe(seconds), DAY, "How long a result is kept; None or 0: for ever.")
     result_extended = Setting(flag, False, "Store name, args, kwargs, worker, retries and queue with a result.")

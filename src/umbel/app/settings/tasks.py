@@ -14,7 +14,9 @@ class Tasks(Values):
     task_acks_on_failure_or_timeout = Setting(flag, True, "Forget the message also when the task failed.")
     task_acks_on_failure = Setting(maybe(flag), None, "The same for exceptions; None: as the combined setting.")
     task_acks_on_timeout = Setting(maybe(flag), None, "The same for time limits; None: as the combined setting.")
-    task_allow_error_cb_on_chord_header = later(False, "Error callbacks of a chord are called for its header too.")
+    task_allow_error_cb_on_chord_header = Setting(
+        flag, False, "Error callbacks of a chord are called for its header too."
+    )
     task_always_eager = Setting(flag, False, "Run tasks in the caller, at once.")
     task_annotations = Setting(
         anything, None, "Attributes set on tasks: by name, '*' for all; or objects that annotate()."

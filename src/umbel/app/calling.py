@@ -1,0 +1,111 @@
+"""From a canvas to published messages: unfolds, opens the joins, publishes all in one step. The rules are in core."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from umbel.app import bulk
+from umbel.app.identity import uuid
+from umbel.core import signature as data
+from umbel.core.delivery import Outgoing
+from umbel.core.joining import Opening
+from umbel.core.unfolding import Calling, Unfolded, unfold, waits
+from umbel.result.base import CanJoin
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.result.base import Joins
+
+NO_STORE = (
+    "a chord needs a result store, because its body gets the results of its header: "
+    "pass backend= to Umbel(...), or set result_backend"
+)
+_EAGER_ALREADY = ("add_to_parent", "producer", "publisher", "connection", "retry", "retry_policy")
+
+
+def ids(app: "Umbel") -> Callable[[], str]:
+    """Makes new task ids."""
+    return lambda: uuid(app.clock.now())
+
+
+def send(
+    app: "Umbel", signature: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+) -> Any:
+    """Call a canvas, and return the handle on its result: None for an empty chain.
+
+    Raises ``NotImplementedError`` for a chord where no results are stored, and what ``Task.apply_async`` raises.
+    """
+    add_to_parent = options.pop("add_to_parent", True)
+    unfolded, messages = _built(app, signature, args, kwargs, options)
+    if unfolded.openings:
+        joins(app).take_sync(unfolded.openings)
+    if messages and not bulk.collect(app, messages):
+        app.client.publish(messages, options)
+    return _handle(app, unfolded, add_to_parent)
+
+
+async def asend(
+    app: "Umbel", signature: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+) -> Any:
+    """``send``, for coroutines."""
+    add_to_parent = options.pop("add_to_parent", True)
+    unfolded, messages = _built(app, signature, args, kwargs, options)
+    if unfolded.openings:
+        await joins(app).take(unfolded.openings)
+    if messages and not bulk.collect(app, messages):
+        await app.client.apublish(messages, options)
+    return _handle(app, unfolded, add_to_parent)
+
+
+def _built(
+    app: "Umbel", signature: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+) -> tuple[Unfolded, list[Outgoing]]:
+    whole = data.plain(signature)
+    if waits(whole):
+        joins(app)
+    unfolded = unfold(whole, args, kwargs, _plain_options(options), new_id=ids(app))
+    return unfolded, [message for call in unfolded.calls for message in prepare(app, call)]
+
+
+def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
+    """The messages of one call."""
+    task = app.tasks.get(call.task, call.task)
+    return app.client.prepare(task, call.args, call.kwargs, call.options, call.embed)
+
+
+def open_joins(app: "Umbel", openings: Sequence[Opening]) -> None:
+    """Open joins now."""
+    if openings:
+        joins(app).take_sync(openings)
+
+
+def joins(app: "Umbel") -> "Joins":
+    """The joins of the app's result store. Raises ``NotImplementedError`` where it has none."""
+    store = app.store
+    if store is None:
+        raise NotImplementedError(NO_STORE)
+    if not isinstance(store, CanJoin):
+        raise NotImplementedError(f"{type(store).__name__} cannot join: chords need another result_backend")
+    return store.joins
+
+
+def _handle(app: "Umbel", unfolded: Unfolded, add_to_parent: bool) -> Any:
+    """The handle on what was sent; the running task remembers it as its child."""
+    if unfolded.result is None:
+        return None
+    result = app.result_from_tuple(unfolded.result)
+    if add_to_parent:
+        app.remember(result)
+    return result
+
+
+def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
+    plain = dict(options)
+    embed = data.embedded(plain)
+    if embed is not None:
+        plain.update(link=embed.callbacks, link_error=embed.errbacks, chain=embed.chain, chord=embed.chord)
+    return plain
+
+
+def for_eager(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a call that mean something where it runs at once."""
+    return {name: value for name, value in options.items() if name not in _EAGER_ALREADY}
