@@ -85,7 +85,7 @@ def test_nearest_is_within_two_letters_or_nothing() -> None:
 
 def test_lines_of_a_task_logger_carry_the_running_task() -> None:
     logger = get_task_logger("tests.some_module")
-    assert logger.parent is logging.getLogger("umbel.task")
+    assert logger.parent is logging.getLogger("celery.task")
     stream = StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TaskFormatter("%(task_name)s[%(task_id)s]: %(message)s"))

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import redis
+
 from tests.interop.environments import ROOT, need
 from tests.worker.fleet import until
 
@@ -118,15 +120,15 @@ class Fleet:
         self.nodes: list[Node] = []
         self._clients: list[CeleryClient] = []
 
-    def celery(self, version: str, *arguments: str, ready: bool = True) -> Node:
+    def celery(self, version: str, *arguments: str, app: str = "celery_app", ready: bool = True) -> Node:
         """A Celery worker."""
-        command = [str(need(version)), "-m", "celery", "-A", "tests.interop.celery_app", "worker", "-l", "INFO"]
+        command = [str(need(version)), "-m", "celery", "-A", f"tests.interop.{app}", "worker", "-l", "INFO"]
         quiet = ["--without-gossip", "--without-mingle", "-n", f"celery-{len(self.nodes)}@interop"]
         return self._node("celery", [*command, *quiet, *(arguments or ("-c", "1"))], ready)
 
-    def umbel(self, *arguments: str, ready: bool = True) -> Node:
+    def umbel(self, *arguments: str, app: str = "umbel_app", ready: bool = True) -> Node:
         """An Umbel worker."""
-        command = [sys.executable, "-m", "umbel", "-A", "tests.interop.umbel_app", "worker", "-l", "INFO"]
+        command = [sys.executable, "-m", "umbel", "-A", f"tests.interop.{app}", "worker", "-l", "INFO"]
         name = ["-n", f"umbel-{len(self.nodes)}@interop"]
         return self._node("umbel", [*command, *name, *(arguments or ("-c", "1"))], ready)
 
@@ -157,6 +159,11 @@ class Fleet:
             yield app
         finally:
             app.close()
+
+    def flush(self) -> None:
+        """Forget what is on the server, and in the ledger."""
+        with redis.Redis.from_url(self.settings["broker_url"]) as client:
+            client.flushdb()
 
     def ran(self, *words: object) -> list[dict[str, Any]]:
         """Ledger lines whose words begin so."""

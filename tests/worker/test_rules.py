@@ -110,7 +110,7 @@ def test_failures_of_every_kind_leave_the_lane_alive(farm: Farm) -> None:
     farm.send("rejected")
     assert farm.send("add", 2, 2).get(timeout=20) == 4
     text = worker.text
-    assert "raised unexpected: ValueError: boom" in text
+    assert "raised unexpected: ValueError('boom')" in text
     assert "execution.py" not in text, "a traceback begins at the user's line"
     assert worker.stop() == 0
 

@@ -400,7 +400,7 @@ def _milliseconds(value: Any) -> str | None:
 
 def _shown(struct: msgspec.Struct) -> dict[str, Any]:
     """A struct's fields for receivers of signals, who may change them."""
-    shown = msgspec.structs.asdict(struct)
+    shown = {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
     if "timelimit" in shown and shown["timelimit"] is not None:
         shown["timelimit"] = list(shown["timelimit"])
     return shown

@@ -219,6 +219,10 @@ class Config(Settings, MutableMapping[str, Any]):
         self.load()
         self._frozen = why
 
+    def thaw(self) -> None:
+        """Assigning is allowed again."""
+        self._frozen = None
+
     def _thaw_check(self, name: str) -> None:
         if self._frozen is not None:
             raise ImproperlyConfigured(

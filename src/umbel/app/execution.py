@@ -9,12 +9,11 @@ import logging
 import os
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from umbel.app import request, signals
+from umbel.app import lines, request, signals
 from umbel.app.following import Error, Follower
 from umbel.app.traits import Traits
 from umbel.app.trouble import ExceptionInfo, one_line, short_traceback, text_of
@@ -116,8 +115,7 @@ def pipeline(traits: Traits, context: "Context", args: Any, kwargs: Any, host: S
     run = Run(traits, context, args, kwargs, host)
     token = request.current.set(context)
     try:
-        if logger.isEnabledFor(logging.INFO):
-            _log(run, logging.INFO, "Task %s[%s] received")
+        lines.received(run)
         if signals.task_prerun.receivers:
             task = traits.task
             signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs)
@@ -131,10 +129,10 @@ def pipeline(traits: Traits, context: "Context", args: Any, kwargs: Any, host: S
         except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
             _raised(run, error)
         if not _watched(traits, run.state):
-            _log_end(run)
+            lines.ended(run)
         elif (yield run.outcome):
             yield from _hooks(run)
-            _log_end(run)
+            lines.ended(run)
         if signals.task_postrun.receivers:
             task = traits.task
             signals.task_postrun.send(
@@ -218,21 +216,6 @@ def _end(run: Run, error: Error) -> After:
     return Follower(run.traits.task.app).failed(context, error)
 
 
-def _log_end(run: Run) -> None:
-    if run.state != states.SUCCESS:
-        _log_error(run)
-    elif logger.isEnabledFor(logging.INFO):
-        took = run.host.clock.monotonic() - run.since
-        _log(run, logging.INFO, "Task %s[%s] succeeded in %ss: %s", took, _shown(run.retval))
-
-
-def _shown(value: object) -> str:
-    try:
-        return _SHORT.repr(value)
-    except BaseException:  # noqa: BLE001  user code
-        return f"<{type(value).__qualname__}>"
-
-
 def _watched(traits: Traits, state: str) -> bool:
     if signals.task_postrun.receivers or (traits.after_return and state in _RETURNED):
         return True
@@ -282,27 +265,6 @@ def _hook(run: Run, name: str, *arguments: Any) -> Generator[Call, Any, None]:
         logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=True)
 
 
-def _log(run: Run, level: int, text: str, *more: Any) -> None:
-    name = run.context.shadow or run.traits.name
-    data = {"id": run.context.id, "name": name}
-    logger.log(level, text, name, run.context.id, *more, extra={"data": data})
-
-
-def _log_error(run: Run) -> None:
-    state, error = run.state, run.retval
-    if state == states.RETRY:
-        _log(run, logging.INFO, "Task %s[%s] retry: %s", text_of(error))
-    elif state == states.IGNORED:
-        _log(run, logging.INFO, "Task %s[%s] ignored")
-    elif state == states.REJECTED:
-        _log(run, logging.WARNING, "Task %s[%s] rejected: %s", text_of(error.reason))
-    elif isinstance(error, run.traits.throws):
-        _log(run, logging.INFO, "Task %s[%s] raised expected: %s", one_line(error))
-    else:
-        text = run.einfo.traceback.rstrip() if run.einfo else ""
-        _log(run, logging.ERROR, "Task %s[%s] raised unexpected: %s\n%s", one_line(error), text)
-
-
 # Records --------------------------------------------------------------------------------------------------------------
 
 _NO_HEADERS = Headers("", "")
@@ -310,9 +272,6 @@ _NOTHING = After()
 """Nobody waits for the task."""
 _UNSTORED = Record(states.SUCCESS)
 _RETURNED = frozenset({states.SUCCESS, states.FAILURE})
-_SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
-_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 
 def _record(run: Run, state: str, result: Any, text: str | None = None) -> Record:

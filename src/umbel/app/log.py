@@ -4,15 +4,23 @@ import logging
 
 from umbel.app import request
 
-_task_logger = logging.getLogger("umbel.task")
+_task_logger = logging.getLogger("celery.task")
 
 
 def get_task_logger(name: str) -> logging.Logger:
-    """The logger for the module ``name`` of tasks (pass ``__name__``). It takes its level from ``umbel.task``."""
+    """The logger for the module ``name`` of tasks (pass ``__name__``). Level and format: those of ``celery.task``."""
+    if name in ("celery", "celery.task"):
+        raise RuntimeError(f"{name!r} is the logger of Celery's own lines: pass another name, such as __name__")
     logger = logging.getLogger(name)
-    if logger is not _task_logger and logger.parent is logging.root:
+    if not _is_below(logger, _task_logger):
         logger.parent = _task_logger
     return logger
+
+
+def _is_below(logger: logging.Logger | None, other: logging.Logger) -> bool:
+    while logger is not None and logger is not other:
+        logger = logger.parent
+    return logger is other
 
 
 class TaskFormatter(logging.Formatter):

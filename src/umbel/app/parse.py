@@ -140,6 +140,19 @@ def _level(value: object) -> str:
     return str(name)
 
 
+def _umask(value: object) -> int:
+    bits = int(value, 8) if isinstance(value, str) else value
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= 0o777:
+        raise ValueError
+    return bits
+
+
+def _user_or_group(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise TypeError
+    return str(value)
+
+
 def _rate(value: Any) -> Any:
     parse_rate(value)
     return value

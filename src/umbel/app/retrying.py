@@ -51,7 +51,7 @@ def retry(
     again = Retry(exc=exc, when=eta or countdown, is_eager=context.is_eager, sig=(args, kwargs, call))
     if not context.is_eager:
         try:
-            message = task.app.client.build(task, args, kwargs, call, context.embed)
+            message = task.app.client.build(task, tuple(args), kwargs, call, context.embed)
         except Exception as error:
             raise Reject(error, requeue=False) from error
         context.publish.append(message)

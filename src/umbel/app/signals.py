@@ -4,16 +4,22 @@ A receiver's exception is logged and goes no further. ``signal.receivers`` is em
 path can skip the work of sending.
 """
 
+import functools
+import inspect
 import logging
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+from umbel.runtime.clock import SYSTEM, Clock
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("celery.utils.dispatch.signal")
 
+FIRST_PAUSE, STEP, LONGEST_PAUSE = 2.0, 2.0, 30.0
+"""Seconds between the attempts of a receiver that is connected with ``retry``; Celery's."""
 _ANYONE = object()
 
 
@@ -41,10 +47,17 @@ class Signal:
         return f"<Signal: {self.name} ({len(self.receivers)} receivers)>"
 
     @overload
-    def connect(self, receiver: F, sender: object = None, weak: bool = True, dispatch_uid: object = None) -> F: ...
+    def connect(
+        self, receiver: F, sender: object = None, weak: bool = True, dispatch_uid: object = None, retry: bool = False
+    ) -> F: ...
     @overload
     def connect(
-        self, receiver: None = None, sender: object = None, weak: bool = True, dispatch_uid: object = None
+        self,
+        receiver: None = None,
+        sender: object = None,
+        weak: bool = True,
+        dispatch_uid: object = None,
+        retry: bool = False,
     ) -> Callable[[F], F]: ...
     def connect(
         self,
@@ -52,23 +65,36 @@ class Signal:
         sender: object = None,
         weak: bool = True,
         dispatch_uid: object = None,
+        retry: bool = False,
     ) -> Any:
         """Call ``receiver(signal=, sender=, **kwargs)`` at every send; it must accept ``**kwargs``. Also a decorator.
 
         ``sender``: only for this one (an object, or a name where the sender is a name). ``weak``: hold it by a weak
         reference, so that a local function is forgotten with its scope. ``dispatch_uid``: connect once under this name.
+        ``retry``: when it raises, call it again, after 2, 4, ... 30 s, until it returns; the sender waits meanwhile,
+        and the receiver is not held weakly.
         """
         if receiver is None:
-            return lambda function: self.connect(function, sender, weak, dispatch_uid)
-        if not callable(receiver):
-            raise TypeError(f"signal {self.name}: a receiver is a callable, not {receiver!r}")
+            return lambda function: self.connect(function, sender, weak, dispatch_uid, retry)
+        self._check(receiver)
         sender_key = _ANYONE if sender is None else _key(sender)
         key = (dispatch_uid if dispatch_uid is not None else _key(receiver), sender_key)
         with self._lock:
             if all(known.key != key for known in self.receivers):
-                ref = self._reference(receiver, key) if weak else (lambda: receiver)
+                target = functools.partial(_persist, receiver) if retry else receiver
+                ref = self._reference(receiver, key) if weak and not retry else (lambda: target)
                 self.receivers = (*self.receivers, _Receiver(key, sender_key, ref))
         return receiver
+
+    def _check(self, receiver: object) -> None:
+        if not callable(receiver):
+            raise TypeError(f"signal {self.name}: a receiver is a callable, not {receiver!r}")
+        try:
+            parameters = inspect.signature(receiver).parameters.values()
+        except (TypeError, ValueError):
+            return  # built in: nobody knows
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            raise ValueError(f"signal {self.name}: {receiver!r} must accept keyword arguments: def receiver(**kwargs)")
 
     def disconnect(
         self, receiver: Callable[..., Any] | None = None, sender: object = None, dispatch_uid: object = None
@@ -88,7 +114,7 @@ class Signal:
             try:
                 responses.append((receiver, receiver(signal=self, sender=sender, **named)))
             except Exception as error:
-                log.exception("signal handler %r raised: %r", receiver, error)
+                log.exception("Signal handler %r raised: %r", receiver, error)
                 responses.append((receiver, error))
         return responses
 
@@ -111,6 +137,18 @@ class Signal:
             dropped = len(kept) < len(self.receivers)
             self.receivers = kept
         return dropped
+
+
+def _persist(receiver: Callable[..., Any], clock: Clock = SYSTEM, **named: Any) -> Any:
+    """Call a receiver until it returns."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return receiver(**named)
+        except Exception as error:  # noqa: BLE001  whatever a receiver raises
+            log.error("Signal handler %r raised: %r. It is called again in %g s", receiver, error, pause)
+            clock.pause(pause)
+            pause = min(pause + STEP, LONGEST_PAUSE)
 
 
 def _key(target: object) -> object:
@@ -151,8 +189,17 @@ worker_ready = Signal("worker_ready", "Sender: consumer.")
 worker_shutting_down = Signal("worker_shutting_down", "Sender: node name. sig, how, exitcode.")
 worker_shutdown = Signal("worker_shutdown", "Sender: worker.")
 worker_before_create_process = Signal("worker_before_create_process", "Sender: the process about to be started.")
-worker_process_init = Signal("worker_process_init", "Sender: None. In every process that runs tasks, at its start.")
-worker_process_shutdown = Signal("worker_process_shutdown", "Sender: None. pid, exitcode.")
+worker_process_init = Signal("worker_process_init", "Sender: node name. A process that runs tasks has begun.")
+worker_process_shutdown = Signal("worker_process_shutdown", "Sender: node name. pid, exitcode.")
+heartbeat_sent = Signal("heartbeat_sent", "Sender: what sends a worker's heartbeat events.")
+
+eventlet_pool_started = Signal("eventlet_pool_started", "Sender: the lane. It is about to take tasks.")
+eventlet_pool_preshutdown = Signal("eventlet_pool_preshutdown", "Sender: the lane. It takes no more tasks.")
+eventlet_pool_postshutdown = Signal("eventlet_pool_postshutdown", "Sender: the lane. All its tasks have ended.")
+eventlet_pool_apply = Signal("eventlet_pool_apply", "Sender: the lane. target, args, kwargs.")
+
+beat_init = Signal("beat_init", "Sender: beat.")
+beat_embedded_init = Signal("beat_embedded_init", "Sender: beat, inside a worker.")
 
 beat_init = Signal("beat_init", "Sender: the scheduler. A beat of its own is about to run.")
 beat_embedded_init = Signal("beat_embedded_init", "Sender: the scheduler. A beat inside a worker is about to run.")
@@ -164,3 +211,4 @@ after_setup_logger = Signal("after_setup_logger", "Sender: None. logger, logleve
 after_setup_task_logger = Signal(
     "after_setup_task_logger", "Sender: None. logger, loglevel, logfile, format, colorize."
 )
+user_preload_options = Signal("user_preload_options", "Sender: the command. app, options.")

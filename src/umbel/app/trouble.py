@@ -32,12 +32,17 @@ def _printable(text: str) -> str:
 
 def short_traceback(error: BaseException, tb: TracebackType | None) -> str:
     """The traceback as text without our own frames on top: it begins at the user's first line."""
-    while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
-        tb = tb.tb_next
     try:
-        return _printable("".join(traceback.format_exception(type(error), error, tb)))
+        return _printable("".join(traceback.format_exception(type(error), error, own_frames(tb))))
     except BaseException:  # noqa: BLE001  user code: __str__ may raise what no Exception is
         return f"{one_line(error)}\n"
+
+
+def own_frames(tb: TracebackType | None) -> TracebackType | None:
+    """The traceback from the user's first frame on."""
+    while tb is not None and tb.tb_next is not None and tb.tb_frame.f_code.co_filename.startswith(_OURS):
+        tb = tb.tb_next
+    return tb
 
 
 class ExceptionInfo:

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
-from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.request import Context
@@ -23,6 +22,7 @@ from umbel.core.record import Record
 from umbel.core.settle import Decision, Policy, is_final, settle
 from umbel.runtime import probes
 from umbel.wire import body
+from umbel.worker.announce import Announcer
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.joining import Joiner
 from umbel.worker.plan import Plan, accepted
@@ -48,6 +48,7 @@ class Lane:
         self.forked = False
         """This is a child that a task forked."""
         self.accept = accepted(app)
+        self.tell = Announcer(app, plan.nodename, self.accept)
         self._store = app.store
         self._shared = self._store is not None and app.broker.shares_server(self._store)
         self.compile = self._store.compile if self._store is not None else None
@@ -110,8 +111,7 @@ class Lane:
             redelivered=delivery.redelivered,
             called_directly=False,
         )
-        if signals.task_received.receivers:
-            signals.task_received.send(sender=self, request=context)
+        self.tell.received(traits.task, context)
         return context
 
     def _has_expired(self, text: str) -> bool:
@@ -121,12 +121,7 @@ class Lane:
             return False
 
     def _revoke(self, traits: Traits, message: Message, delivery: Delivery, why: Any) -> Outcome:
-        logger.info("Task %s[%s] is not run: %s", traits.name, message.headers.id, why)
-        if signals.task_revoked.receivers:
-            context = Context(message, hostname=self.nodename, queue=delivery.queue, called_directly=False)
-            signals.task_revoked.send(
-                sender=traits.task, request=context, terminated=False, signum=None, expired=why == "expired"
-            )
+        self.tell.revoked(traits.task, message, delivery.queue, why)
         return Revoked(self.ended(message, TaskRevokedError(why), states.REVOKED), why)
 
     def _strange(self, delivery: Delivery) -> Outcome:
@@ -135,35 +130,23 @@ class Lane:
         if message is None:
             reason = bytes_.reason if bytes_ else "empty"
             logger.error("A message in queue %r cannot be decoded and is buried: %s", delivery.queue, reason)
-            self._rejected(message, reason)
+            self.tell.rejected(None, None)
             return Unreadable("undecodable", reason)
         name, now = message.headers.task, self.clock.now()
         since = delivery.unknown_since or now
         error = NotRegistered(name)
         if delivery.unknown_since is None:
-            logger.warning(
-                "Task %r[%s] is not registered here. It goes back for workers that know it, for up to %g s; "
-                "if none should, import its module: --include or the `imports` setting.",
-                name,
-                message.headers.id,
-                self.app.conf.task_unknown_grace,
-            )
-        if signals.task_unknown.receivers:
-            signals.task_unknown.send(sender=self, message=message, exc=error, name=name, id=message.headers.id)
+            self.tell.unknown(message, error)
         return Unregistered(self.ended(message, error), name, since, now)
 
     def _unreadable(self, message: Message, error: Exception) -> Outcome:
         name, id = message.headers.task, message.headers.id
         logger.error("Task %s[%s] is buried: %s", name, id, error)
-        self._rejected(message, error)
+        self.tell.rejected(message, error)
         reason: Literal["undecodable", "refused"] = (
             "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError)) else "undecodable"
         )
         return Unreadable(reason, str(error), self.ended(message, error) if self._store is not None else None)
-
-    def _rejected(self, message: Message | None, why: object) -> None:
-        if signals.task_rejected.receivers:
-            signals.task_rejected.send(sender=self, message=message, exc=why)
 
     def ended(self, message: Message, error: BaseException, state: str = states.FAILURE) -> Record:
         """The record of a task that its own code did not end."""

@@ -1,9 +1,7 @@
 """The plan of one worker: its options and the settings, resolved once. Handed to every process as data."""
 
 import os
-import re
 import secrets
-import socket
 import sys
 from collections.abc import Iterable
 
@@ -14,6 +12,8 @@ from umbel.broker.base import Broadcasts
 from umbel.core.errors import ImproperlyConfigured
 from umbel.core.routing import Broadcast, cannot_broadcast, copy_of
 from umbel.wire import serializers
+from umbel.worker.log import LogSetup, log_setup
+from umbel.worker.names import nodename
 from umbel.worker.options import WorkerOptions
 
 POOLS = ("prefork", "solo")
@@ -37,9 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float | None
     soft_time_limit: float | None
     start_method: str
-    loglevel: str
-    log_format: str
-    color: bool | None
+    log: LogSetup
     purge: bool
     app_at: str | None
     include: tuple[str, ...]
@@ -50,9 +48,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.copies.get(name, name) for name in self.queues)
 
 
-def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
-    """Resolve. Raises ``ImproperlyConfigured`` for what cannot be."""
-    conf = app.conf
+def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None = None) -> Plan:
+    """Resolve; ``queues`` if they are chosen already. Raises ``ImproperlyConfigured`` for what cannot be."""
+    conf, node = app.conf, nodename(options.hostname)
     pool = options.pool or conf.worker_pool or "prefork"
     if pool not in POOLS:
         known = "is not built yet" if pool in _LATER else "is not known"
@@ -61,12 +59,12 @@ def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
     processes = int(concurrency) if concurrency is not None else usable_cpus()
     if processes < 1:
         raise ImproperlyConfigured(f"--concurrency must be at least 1, not {processes}.")
-    queues = chosen_queues(app, options)
+    queues = queues or chosen_queues(app, options)
     multiplier = options.prefetch_multiplier
     if multiplier is None:
         multiplier = conf.worker_prefetch_multiplier
     return Plan(
-        nodename=nodename(options.hostname),
+        nodename=node,
         pool=pool,
         processes=1 if pool == "solo" else processes,
         queues=queues,
@@ -77,10 +75,8 @@ def make_plan(app: Umbel, options: WorkerOptions) -> Plan:
         cap=int(multiplier) if multiplier else None,
         time_limit=options.time_limit,
         soft_time_limit=options.soft_time_limit,
-        start_method="forkserver",
-        loglevel=(options.loglevel or "WARNING").upper(),
-        log_format=options.log_format,
-        color=options.color,
+        start_method=options.start_method or conf.worker_pool_start_method,
+        log=log_setup(app, options, node),
         purge=options.purge,
         app_at=_where(app),
         include=options.include,
@@ -116,16 +112,6 @@ def _where(app: Umbel) -> str | None:
                 if value is app:
                     return f"{name}:{attribute}"
     return None
-
-
-def nodename(given: str | None) -> str:
-    """Celery's ``celery@%h``: %h full host name, %n its first part, %d the rest."""
-    host = socket.gethostname()
-    name, _, domain = host.partition(".")
-    text = given or "celery@%h"
-    parts = {"%h": host, "%n": name, "%d": domain, "%%": "%"}
-    text = re.sub(r"%[hnd%]", lambda match: parts[match.group()], text)
-    return text if "@" in text else f"{text}@{host}"
 
 
 def accepted(app: Umbel) -> frozenset[str]:

@@ -24,7 +24,7 @@ from umbel.core.delivery import ConsumerId
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
-from umbel.worker.log import name_process
+from umbel.worker.log import name_process, set_up_again
 from umbel.worker.outlet import LaneOutlet
 from umbel.worker.plan import Plan
 from umbel.worker.prefork import MainLane
@@ -43,6 +43,7 @@ class Birth(msgspec.Struct):
     consumer: str
     board: str
     name: str
+    index: int
     plan: Plan
 
 
@@ -90,10 +91,11 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
     _signals()
     _no_input()
     name_process(birth.name)
+    set_up_again(birth.plan.log, birth.index)
     board = Board(Path(birth.board))
     process = Process(app, birth.plan, ConsumerId(birth.consumer), board)
     process.io.on_ready = lambda: line.sendall(b"ready\n")
-    signals.worker_process_init.send(sender=None)
+    signals.worker_process_init.send(sender=birth.plan.nodename)
     listener = threading.Thread(target=_listen, args=(process, line), name="umbel-line", daemon=True)
     listener.start()
     status = 0
@@ -102,16 +104,17 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
     except BaseException:
         logger.exception("A process ends because of an error in Umbel itself")
         status = 1
-    signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=status)
+    signals.worker_process_shutdown.send(sender=birth.plan.nodename, pid=os.getpid(), exitcode=status)
     return status
 
 
 def leave(status: int) -> NoReturn:
     """End at once, whatever threads a task has left behind, with everything written that was printed."""
     logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except Exception:  # noqa: BLE001  closed by a task, or nobody reads it any more
             pass
     os._exit(status)
@@ -141,7 +144,8 @@ def _signals() -> None:
         # Not SIG_IGN, which every program that a task starts would inherit and could then not be terminated.
         signal.signal(number, _unheeded)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    faulthandler.register(signal.SIGUSR1)
+    if sys.__stderr__ is not None:
+        faulthandler.register(signal.SIGUSR1, file=sys.__stderr__)
 
 
 def _unheeded(number: int, frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
-from umbel.app.request import Context
+from umbel.app.remote import value_of
 from umbel.app.traits import Traits
 from umbel.app.trouble import ExceptionInfo
 from umbel.broker.base import Admin, Consumer
@@ -36,6 +36,7 @@ from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
 from umbel.core.settle import Decision, Policy, is_final, settle
 from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
+from umbel.worker.announce import context_of
 from umbel.worker.board import Slot
 from umbel.worker.joining import ENDED_OUTSIDE, Joiner, Share, beside
 from umbel.worker.plan import Plan, accepted
@@ -289,24 +290,24 @@ class Rescuer:
         """User code hears of a failure that happened outside of it. On a thread of its own."""
         message = one.delivery.message
         task = self._app.tasks.get(message.headers.task) if message else None
-        if task is None:
+        if task is None or message is None:
             return
+        context = context_of(message, self._plan.nodename, accepted(self._app), one.delivery.queue)
         if isinstance(outcome, Revoked):
-            context = Context(message, hostname=self._plan.nodename, called_directly=False)
             number = int(signal.SIGKILL)
             signals.task_revoked.send(sender=task, request=context, terminated=True, signum=number, expired=False)
             return
         if not isinstance(outcome, Failure | Lost):
             return
-        error: Exception = WorkerLostError(outcome.loss.why) if isinstance(outcome, Lost) else TimeLimitExceeded(0)
-        context = Context(message, hostname=self._plan.nodename, called_directly=False, args=(), kwargs={})
+        error = value_of(outcome.record)
+        args, kwargs = context.args or (), context.kwargs or {}
         einfo = ExceptionInfo(error, None)
         try:
-            task.on_failure(error, _id(one), (), {}, einfo)
+            task.on_failure(error, _id(one), args, kwargs, einfo)
         except Exception:
             logger.exception("Task %s[%s] on_failure handler raised", task.name, context.id)
         signals.task_failure.send(
-            sender=task, task_id=context.id, exception=error, args=(), kwargs={}, traceback=None, einfo=einfo
+            sender=task, task_id=context.id, exception=error, args=args, kwargs=kwargs, traceback=None, einfo=einfo
         )
 
 

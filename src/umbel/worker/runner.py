@@ -91,7 +91,7 @@ class Runner:
         """What the pipeline did not foresee costs this task its result, and not the process."""
         if self.lane.forked:
             end_child(error)
-        logger.error("Task %s[%s] met an error in Umbel itself", traits.name, message.headers.id, exc_info=error)
+        self.lane.tell.internal(traits.task, message, error)
         self.settle(Failure(self.lane.ended(message, error), one_line(error)))
 
     def settle(self, outcome: Outcome) -> None:

@@ -41,7 +41,7 @@ class Seat:
         self.consumer = ConsumerId(secrets.token_hex(16))
         self.board = Board(self._folder / f"{self.consumer}.board", create_width=self._plan.width)
         self.killing, self.ready, self.recalling = None, False, False
-        return Birth(self.consumer, str(self.board.path), self.name, self._plan)
+        return Birth(self.consumer, str(self.board.path), self.name, self.index + 1, self._plan)
 
     def leave(self) -> None:
         """The incarnation is over. One that could not be made is none."""

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import msgspec
 
-from umbel.worker.log import set_up
+from umbel.worker.log import name_process, redirect, set_up
 from umbel.worker.process import Birth, leave, main
 
 logger = logging.getLogger("umbel.worker")
@@ -27,12 +27,14 @@ def spawned(fd: str, text: str) -> NoReturn:
 
 def _spawned(fd: str, text: str) -> int:
     birth = msgspec.json.decode(text.encode(), type=Birth)
-    set_up(birth.plan.loglevel, birth.plan.log_format)
+    name_process(birth.name)
     module, _, attribute = (birth.plan.app_at or "").partition(":")
     app = getattr(importlib.import_module(module), attribute)
     if birth.plan.include:
         app.conf.include = (*app.conf.include, *birth.plan.include)
     app.load()
+    set_up(birth.plan.log, birth.index)
+    redirect(birth.plan.log)
     app.conf.freeze()
     return main(app, birth, socket.socket(fileno=int(fd)))
 

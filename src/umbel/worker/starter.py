@@ -309,8 +309,10 @@ def _target(thread: threading.Thread) -> bool:
     return hasattr(getattr(thread, "_target", None), "__module__")
 
 
-def make_starter(app: Umbel, warn: Callable[[str], None]) -> Starter:
-    """A fork server if this process is still clean enough to fork; else new interpreters."""
+def make_starter(app: Umbel, method: str, warn: Callable[[str], None]) -> Starter:
+    """A fork server, unless ``method`` is spawn or this process cannot be forked; else new interpreters."""
+    if method == "spawn" or not hasattr(os, "fork"):
+        return Spawner()
     threads = _threads()
     sockets = children.open_sockets()
     if not threads and not sockets:

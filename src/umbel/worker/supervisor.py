@@ -9,12 +9,12 @@ import logging
 import os
 import secrets
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umbel.app import signals
-from umbel.app.application import Umbel
 from umbel.broker.base import RenewFor
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
@@ -23,12 +23,14 @@ from umbel.runtime.aside import Aside
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.io_thread import LONGEST_PAUSE
 from umbel.worker.listener import Listener
-from umbel.worker.plan import Plan
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
 from umbel.worker.starter import Starter, StartFailed
 from umbel.worker.sweeper import Sweeper
 from umbel.worker.watch import Watch
+
+if TYPE_CHECKING:
+    from umbel.worker.controller import Worker
 
 logger = logging.getLogger("umbel.worker")
 STILLBIRTHS = 3
@@ -42,11 +44,13 @@ LAST_WORDS = 5.0
 class Supervisor:
     """One worker. ``run`` returns its exit status."""
 
-    def __init__(self, app: Umbel, plan: Plan, starter: Starter) -> None:
-        self.app = app
-        self.plan = plan
+    def __init__(self, worker: "Worker", starter: Starter) -> None:
+        self.worker = worker
+        self.app = worker.app
+        self.plan = worker.plan
         self._starter = starter
-        self._clock = app.clock
+        self._clock = self.app.clock
+        self._is_program = threading.current_thread() is threading.main_thread()
         self._stopping = False
         self._cold = False
         self._status = 0
@@ -59,9 +63,11 @@ class Supervisor:
     async def run(self) -> int:
         """From the first process to the last settlement."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signalled, number)
-        children.become_subreaper()
+        if self._is_program:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                loop.add_signal_handler(number, self._signalled, number)
+            children.become_subreaper()
+        self.worker.stops_by(lambda: self._told_to_stop(loop))
         broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
         self._consumer = broker.consumer(id, node=self.plan.nodename, queues=())
         self._keeper = broker.keeper(self._consumer)
@@ -252,10 +258,14 @@ class Supervisor:
             await self._clock.sleep(again if failures else seconds)
 
     async def _rescue(self) -> None:
-        ours = {seat.child.pid for seat in self._seats if seat.child is not None}
-        children.reap_orphans(ours | self._starter.pids)
+        if self._is_program:  # in another program, children that are not ours are its own
+            self._reap()
         if count := await self._rescuer.rescue():
             logger.warning("Rescued %d messages of lost workers", count)
+
+    def _reap(self) -> None:
+        ours = {seat.child.pid for seat in self._seats if seat.child is not None}
+        children.reap_orphans(ours | self._starter.pids)
 
     async def _prune(self) -> None:
         await self._keeper.prune()
@@ -279,10 +289,16 @@ class Supervisor:
 
     async def _announce(self) -> None:
         await self._all_ready.wait()
-        logger.info("%s ready.", self.plan.nodename)
-        await self._aside.call(signals.worker_ready.send, sender=self)
+        await self._aside.call(self.worker.is_ready)
 
     # Stopping ---------------------------------------------------------------------------------------------------------
+
+    def _told_to_stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From any thread."""
+        try:
+            loop.call_soon_threadsafe(lambda: None if self._stopping else self._stop(None))
+        except RuntimeError:
+            pass  # it has ended meanwhile
 
     def _signalled(self, number: int) -> None:
         if self._stopping or number == signal.SIGQUIT:

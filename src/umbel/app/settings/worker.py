@@ -23,20 +23,22 @@ class Worker(Values):
     worker_disable_rate_limits = later(False, "Ignore all rate limits.")
     worker_enable_remote_control = later(True, "Listen to remote control.")
     worker_enable_soft_shutdown_on_idle = later(False, "Soft shutdown also where no task runs.")
-    worker_hijack_root_logger = later(True, "Set up the root logger in workers.", flag)
+    worker_hijack_root_logger = Setting(flag, True, "Take the root logger's handlers away before it is set up.")
     worker_lease = Setting(more_than_nothing, 30.0, "Silence of a process after which what it held is taken over.")
-    worker_log_color = later(None, "Colour log lines; None: on a terminal.", maybe(flag))
-    worker_log_datefmt = later(None, "Format of times in log lines.")
-    worker_log_format = later(
-        "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s", "Format of a worker's log lines.", text
+    worker_log_color = Setting(maybe(flag), None, "Colour log lines on a terminal; None: yes.")
+    worker_log_datefmt = Setting(
+        maybe(text), None, "Format of times in log lines, as of time.strftime. None: to the millisecond."
     )
-    worker_task_log_datefmt = later(None, "Format of times in log lines of tasks.")
-    worker_task_log_format = later(
+    worker_log_format = Setting(
+        text, "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s", "Format of a worker's log lines."
+    )
+    worker_task_log_datefmt = Setting(maybe(text), None, "Format of times in log lines of tasks, likewise.")
+    worker_task_log_format = Setting(
+        text,
         "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s",
         "Format of log lines of get_task_logger.",
-        text,
     )
-    worker_logfile = later(None, "File that is logged to.")
+    worker_logfile = Setting(maybe(text), None, "File that is logged to; %n, %h, %i and %I stand for parts of names.")
     worker_pidfile = later(None, "File that holds the process's number.")
     worker_uid = later(None, "User that the worker becomes.")
     worker_gid = later(None, "Group that the worker becomes.")
@@ -46,7 +48,11 @@ class Worker(Values):
     worker_max_tasks_per_child = later(None, "Tasks after which a process is replaced.", maybe(positive))
     worker_pool = Setting(text, "prefork", "Lane: prefork or solo.")
     worker_pool_restarts = later(False, "Let remote control restart the processes.")
-    worker_pool_start_method = later("forkserver", "How processes are started.", choice("forkserver", "fork", "spawn"))
+    worker_pool_start_method = Setting(
+        choice("forkserver", "fork", "spawn"),
+        "forkserver",
+        "How processes are started: forked from one that has imported the app, or as new interpreters.",
+    )
     worker_prefetch_multiplier = Setting(
         maybe(count.of("messages")), None, "Cap of the read-ahead, per slot. None: adaptive; 0: no cap.", celery=4
     )
@@ -54,8 +60,8 @@ class Worker(Values):
     worker_rate_limit_scope = Setting(
         choice("cluster", "worker"), "cluster", "Whether rate limits hold across workers.", celery="worker"
     )
-    worker_redirect_stdouts = later(True, "Log what tasks print.", flag)
-    worker_redirect_stdouts_level = later("WARNING", "At this level.", parse.level)
+    worker_redirect_stdouts = Setting(flag, True, "Log what tasks print.")
+    worker_redirect_stdouts_level = Setting(parse.level, "WARNING", "At this level.")
     worker_send_task_events = later(False, "Send events of tasks.")
     worker_shutdown_timeout = Setting(
         maybe(seconds), 25.0, "Time that running tasks get when a worker is told to stop; None: any.", celery=None
