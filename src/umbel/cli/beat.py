@@ -11,7 +11,8 @@ from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.worker import LEVELS, not_built
-from umbel.worker.log import name_process, set_up
+from umbel.worker.log import log_setup, name_process, set_up
+from umbel.worker.names import nodename
 
 LATER = ("--detach", "-f/--logfile", "--pidfile", "--uid", "--gid", "--umask", "--executable")
 
@@ -57,7 +58,7 @@ def command(
         app.conf.beat_schedule_filename = schedule
     check_files(app)
     name_process("Beat")
-    set_up((loglevel or "WARNING").upper(), log_format)
+    set_up(log_setup(app, nodename("beat@%h"), loglevel=loglevel, log_format=log_format))
     count = len(app.schedules.configured())
     note(f"umbel beat: {count} schedule{'' if count == 1 else 's'} of {app.main}, published to {app.broker.url}")
     return run(app, BeatOptions(max_interval=max_interval, scheduler=scheduler))

@@ -19,10 +19,10 @@ from umbel.core.errors import ImproperlyConfigured
 from umbel.worker import solo
 from umbel.worker.announce import Consumer
 from umbel.worker.banner import Banner, make_banner
-from umbel.worker.log import log_setup, name_process, redirect, set_up, tell_children
+from umbel.worker.log import name_process, redirect, set_up, tell_children
 from umbel.worker.names import nodename
 from umbel.worker.options import WorkerOptions
-from umbel.worker.plan import Plan, chosen_queues, make_plan
+from umbel.worker.plan import Plan, chosen_queues, logging_of, make_plan
 from umbel.worker.starter import make_starter
 from umbel.worker.supervisor import Supervisor
 
@@ -120,7 +120,7 @@ class Worker:
         signals.celeryd_init.send(sender=self.hostname, options=msgspec.structs.asdict(options), **told)
         signals.worker_init.send(sender=self)
         if self._is_program() or options.loglevel or options.logfile:
-            setup = log_setup(app, options, self.hostname)
+            setup = logging_of(app, options, self.hostname)
             set_up(setup)
             tell_children(setup)
         self.queues = list(chosen_queues(app, options))

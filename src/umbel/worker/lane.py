@@ -111,7 +111,8 @@ class Lane:
             redelivered=delivery.redelivered,
             called_directly=False,
         )
-        self.tell.received(traits.task, context)
+        if held.traits is not None:
+            self.tell.received(held.traits.task, context)
         return context
 
     def _has_expired(self, text: str) -> bool:

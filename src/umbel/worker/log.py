@@ -24,7 +24,6 @@ from umbel.app.log import TaskFormatter
 from umbel.app.trouble import one_line
 from umbel.core.errors import ImproperlyConfigured
 from umbel.worker.names import expanded
-from umbel.worker.options import WorkerOptions
 
 COLOURS = {"DEBUG": "34", "WARNING": "33", "ERROR": "31", "CRITICAL": "35"}
 OURS = ("celery", "celery.task", "celery.redirected")
@@ -52,19 +51,27 @@ class LogSetup(msgspec.Struct, frozen=True, kw_only=True):
         return terminal and self.color is not False and not self.json
 
 
-def log_setup(app: Umbel, options: WorkerOptions, nodename: str) -> LogSetup:
-    """What options and settings say."""
+def log_setup(
+    app: Umbel,
+    nodename: str,
+    *,
+    loglevel: str | None,
+    log_format: str = "text",
+    logfile: str | None = None,
+    color: bool | None = None,
+) -> LogSetup:
+    """What options and settings say of a program's logging. ``log_format`` is ``text`` or ``json``."""
     conf = app.conf
     return LogSetup(
-        level=(options.loglevel or "WARNING").upper(),
+        level=(loglevel or "WARNING").upper(),
         nodename=nodename,
-        logfile=options.logfile or conf.worker_logfile,
-        json=options.log_format == "json",
+        logfile=logfile,
+        json=log_format == "json",
         format=conf.worker_log_format or logging.BASIC_FORMAT,
         task_format=conf.worker_task_log_format or logging.BASIC_FORMAT,
         datefmt=conf.worker_log_datefmt,
         task_datefmt=conf.worker_task_log_datefmt,
-        color=conf.worker_log_color if options.color is None else options.color,
+        color=conf.worker_log_color if color is None else color,
         hijack=conf.worker_hijack_root_logger,
         redirect=conf.worker_redirect_stdouts_level if conf.worker_redirect_stdouts else None,
     )

@@ -76,10 +76,22 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         time_limit=options.time_limit,
         soft_time_limit=options.soft_time_limit,
         start_method=options.start_method or conf.worker_pool_start_method,
-        log=log_setup(app, options, node),
+        log=logging_of(app, options, node),
         purge=options.purge,
         app_at=_where(app),
         include=options.include,
+    )
+
+
+def logging_of(app: Umbel, options: WorkerOptions, node: str) -> LogSetup:
+    """How the worker logs."""
+    return log_setup(
+        app,
+        node,
+        loglevel=options.loglevel,
+        log_format=options.log_format,
+        logfile=options.logfile or app.conf.worker_logfile,
+        color=options.color,
     )
 
 
