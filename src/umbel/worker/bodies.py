@@ -54,6 +54,7 @@ class Bodies:
             self._later(self._joiner.complete(share))
         joined = verdict.joined or share.joined
         if not joined:
+            probes.reach("settled")
             return False
         probes.reach("join-complete")
         self._aside.call(self._build, one, share, joined)
