@@ -24,7 +24,7 @@ from umbel.core.outcome import After
 from umbel.core.record import Record
 from umbel.core.signature import Signature, group_of, kind
 from umbel.core.unfolding import Result, unfold
-from umbel.wire import exceptions, json, parts
+from umbel.wire import exceptions, parts
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -79,8 +79,18 @@ class Follower:
 
         The results of what it calls become its children.
         """
-        embed, after, children = context.embed, After(), []
-        for call in following.next_calls(embed, value):
+        embed, after = context.embed, After()
+        if embed.chain or embed.callbacks:
+            self._call_next(after, context, value)
+        if embed.chord:
+            group, task_id = context.group, context.id
+            if group and task_id:
+                after.steps.append(Part(group, task_id, context.group_index, states.SUCCESS, data, embed.chord))
+        return after
+
+    def _call_next(self, after: After, context: "Context", value: Any) -> None:
+        children = []
+        for call in following.next_calls(context.embed, value):
             options: dict[str, Any] = {"parent_id": context.id, "root_id": context.root_id or context.id}
             if call.chain is not None:
                 options["chain"] = call.chain
@@ -88,9 +98,6 @@ class Follower:
             if result is not None:
                 children.append(Child(result))
         context.children += children  # not one by one: a task that cannot make all of its calls makes none
-        if embed.chord:
-            after.steps += _parts([_ending(context)], states.SUCCESS, data)
-        return after
 
     def failed(self, context: "Context", error: Error) -> After:
         """After a task that failed, was revoked, or will never end: whoever waits for it hears of it."""
@@ -187,7 +194,7 @@ class Follower:
 def _parts(ends: Iterable[Ending], state: str, result: Any) -> list[Step]:
     """The parts of those that a join waits for."""
     return [
-        Part(end.group, end.task_id, end.index, state, result, json.dumps(end.chord))
+        Part(end.group, end.task_id, end.index, state, result, end.chord)
         for end in ends
         if end.chord and end.group and end.task_id
     ]

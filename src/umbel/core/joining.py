@@ -6,6 +6,7 @@ is answered with everything that the body needs (``Joined``); a second one publi
 the claim. Whoever dies in between leaves a claim behind, and the redelivered member completes the join again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ class Part(msgspec.Struct, frozen=True):
     """What one member comes to. ``index`` is its place in the header, None is behind all others.
 
     ``result`` is the value, or the exception's description where ``state`` is not SUCCESS; it may be a ``msgspec.Raw``.
-    ``body`` is kept with the first part, so that a sweeper can publish the body when nobody else does.
+    ``body`` is the signature of the body. It is kept too, so that a sweeper can publish it when nobody else does.
     """
 
     group: str
@@ -38,7 +39,7 @@ class Part(msgspec.Struct, frozen=True):
     index: int | None
     state: str
     result: Any
-    body: bytes = b""
+    body: Mapping[str, Any] | None = None
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -69,9 +70,9 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class Abandoned(msgspec.Struct, frozen=True):
-    """A complete join that nobody saw to. ``body`` is what came with its first part."""
+    """A complete join that nobody saw to. ``body`` is None where none of the parts brought one."""
 
-    body: bytes
+    body: Mapping[str, Any] | None
     joined: Joined
 
 

@@ -9,6 +9,7 @@ from umbel.core.errors import DecodeError
 from umbel.core.joining import Arrived, Joined, Part
 from umbel.wire import json
 
+_encode = msgspec.json.Encoder().encode
 _ONE = 1  # what Celery writes in front of every part
 
 
@@ -17,8 +18,7 @@ def encode(part: Part) -> bytes:
     result = part.result
     if type(result) is not msgspec.Raw:
         result = msgspec.Raw(json.dumps(result))
-    head = json.dumps([_ONE, part.task_id, part.state])
-    return b"%b,%b]" % (head[:-1], bytes(result))
+    return _encode((_ONE, part.task_id, part.state, result))
 
 
 def decode(data: bytes) -> Arrived:
@@ -27,6 +27,17 @@ def decode(data: bytes) -> Arrived:
     if not isinstance(found, list) or len(found) != 4 or not isinstance(found[1], str):
         raise DecodeError("not a part of a chord")
     return Arrived(found[1], str(found[2]), found[3])
+
+
+def encode_body(body: Mapping[str, Any] | None) -> bytes:
+    """A body's signature, as a store keeps it; empty for none."""
+    return b"" if body is None else json.dumps(body)
+
+
+def decode_body(data: bytes) -> Mapping[str, Any] | None:
+    """The signature of these bytes. Raises ``DecodeError``."""
+    found = json.loads(data) if data else None
+    return found if isinstance(found, dict) else None
 
 
 def encode_shape(shape: Sequence[Any]) -> bytes:

@@ -24,9 +24,10 @@ from umbel.core.message import Message
 from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Decision
+from umbel.core.signature import Signature
 from umbel.result.base import CanJoin, Joins
 from umbel.runtime.aside import on_thread
-from umbel.wire import body, exceptions, json
+from umbel.wire import body, exceptions
 
 T = TypeVar("T")
 logger = logging.getLogger("umbel.worker")
@@ -70,8 +71,10 @@ class Joiner:
                 logger.error("A chord cannot go on: its results need a store that can join; set result_backend")
             steps = ()
         elif self.shared:
-            ops = [store.compile(record) for record in decision.records]
-            return share, (*ops, *map(self.joins.compile, steps))
+            join = self.joins.compile
+            if not decision.records and len(steps) == 1:
+                return share, (join(steps[0]),)
+            return share, (*map(store.compile, decision.records), *map(join, steps))
         if store is not None:
             share.records = decision.records
         share.first = [step for step in steps if not isinstance(step, Closing)]
@@ -98,18 +101,19 @@ class Joiner:
 
     def body(self, message: Message | None, share: Share, joined: Sequence[Joined]) -> Decision:
         """The second phase: what completed joins come to, under the same disposition. User code runs here."""
-        after = self.bodies(message, [(one, share.bodies.get(one.group, b"")) for one in joined])
+        after = self.bodies(message, [(one, share.bodies.get(one.group)) for one in joined])
         return Decision(
             share.disposition, None, tuple(after.publish), records=tuple(after.records), steps=tuple(after.steps)
         )
 
-    def bodies(self, message: Message | None, found: Sequence[tuple[Joined, bytes]]) -> After:
+    def bodies(self, message: Message | None, found: Sequence[tuple[Joined, Signature | None]]) -> After:
         """What complete joins with these bodies come to."""
         token = request.current.set(None if message is None else Context(message, called_directly=False))
         try:
             after, follower = After(), Follower(self._app)
-            for joined, data in found:
-                after.add(follower.joined(joined, json.loads(data), self._error))
+            for joined, signature in found:
+                if signature is not None:
+                    after.add(follower.joined(joined, signature, self._error))
             return after
         finally:
             request.current.reset(token)

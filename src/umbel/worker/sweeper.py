@@ -12,6 +12,7 @@ from umbel.core.delivery import Accepted
 from umbel.core.errors import OperationalError
 from umbel.core.joining import Closing, Joined, Part
 from umbel.core.outcome import After
+from umbel.core.signature import Signature
 from umbel.worker.joining import Joiner, beside
 
 logger = logging.getLogger("umbel.worker")
@@ -34,12 +35,12 @@ class Sweeper:
                 count += 1
         return count
 
-    async def _publish(self, due: Sequence[tuple[Joined, bytes]]) -> None:
+    async def _publish(self, due: Sequence[tuple[Joined, Signature | None]]) -> None:
         while due:
-            after = await beside(self._joiner.bodies, None, [(joined, body) for joined, body in due if body])
+            after = await beside(self._joiner.bodies, None, due)
             due = [] if after is None else await self._perform(after)
 
-    async def _perform(self, after: After) -> list[tuple[Joined, bytes]]:
+    async def _perform(self, after: After) -> list[tuple[Joined, Signature | None]]:
         """In the fixed order of two servers: records and joins, messages, and only then the closing of the join."""
         joins, store = self._joiner.joins, self._app.store
         assert joins is not None
@@ -59,4 +60,4 @@ class Sweeper:
                 "the body of a chord that was left behind could not be published; trying again later"
             )
         await joins.take([step for step in after.steps if isinstance(step, Closing)])
-        return [(joined, bodies.get(joined.group, b"")) for joined in answers if joined is not None]
+        return [(joined, bodies.get(joined.group)) for joined in answers if joined is not None]

@@ -81,9 +81,14 @@ class Settler:
             consumer, generation, serial = one.ticket
             if consumer != id or serial in self._done_before:
                 continue
-            if type(one.disposition) is Ack and not one.publish and not rare and len(one.ops) < 2:
-                if one.ops:
-                    args += ("stored", f"{generation}:{serial}", *one.ops[0][1:])
+            if type(one.disposition) is Ack and not one.publish and not rare:
+                ops = one.ops
+                if len(ops) == 1:
+                    args += ("stored", f"{generation}:{serial}", *ops[0][1:])
+                elif ops:
+                    args += ("ack", f"{generation}:{serial}", "", "", "", "", len(ops), 0)
+                    for op in ops:
+                        args += op[1:]
                 else:
                     args += ("done", f"{generation}:{serial}")
                 asked.append(place)

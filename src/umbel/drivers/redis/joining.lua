@@ -12,7 +12,11 @@ local function joining()
     return found.ok or found
   end
 
+  local checked = {}
+
   local function check(key)
+    if checked[key] then return end
+    checked[key] = true
     for suffix, wanted in pairs({j = 'zset list', s = 'string', t = 'string', d = 'set', c = 'string'}) do
       local found = kind(key .. '.' .. suffix)
       if found ~= 'none' and not find(wanted, found, 1, true) then
@@ -101,10 +105,10 @@ local function joining()
       call('EXPIRE', own, ttl)
       call('EXPIRE', all, ttl)
     end
-    local size = call('GET', key .. '.s')
-    if not size then return false end
+    local sizes = call('MGET', key .. '.s', key .. '.t')
+    if not sizes[1] then return false end
     local count = call(ordered == '' and 'LLEN' or 'ZCARD', key .. '.j')
-    if count < size + (tonumber(call('GET', key .. '.t') or '') or 0) then return false end
+    if count < sizes[1] + (sizes[2] or 0) then return false end
     local token = 'umbel:' .. id .. ':' .. score
     if claim and claim ~= token then return false end
     call('SET', key .. '.c', token, 'EX', claim_for)

@@ -1,7 +1,8 @@
 """Joins inside one process (``result.base.Joins``). Every step returns how to undo it, for the broker's own step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ class _Join(msgspec.Struct):
     size: int | None = None
     extra: int = 0
     shape: bytes | None = None
-    body: bytes = b""
+    body: Mapping[str, Any] | None = None
     state: str = "open"
     parts: _Parts = {}
     claim: _Place | None = None
@@ -141,7 +142,7 @@ def _close(join: _Join, failed: int) -> None:
     if failed:
         join.state = "failed"
     else:
-        join.state, join.parts, join.body, join.shape = "done", {}, b"", None
+        join.state, join.parts, join.body, join.shape = "done", {}, None, None
 
 
 def _joined(group: str, join: _Join) -> Joined:

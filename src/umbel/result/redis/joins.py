@@ -22,6 +22,7 @@ _ABANDONED = resources.files(__package__).joinpath("abandoned.lua").read_text()
 _SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED)}
 _TEXT = {sha: text for text, sha in _SHA.items()}
 _GROUP = "celery-taskset-meta-"
+CLAIM_FOR = int(CLAIM)
 DONE_FOR = 300
 """Seconds for which late parts of a join that is done are refused; Celery 5.7's own."""
 
@@ -74,35 +75,41 @@ class RedisJoins:
             (found,) = await self._sure([("EVALSHA", _SHA[_ABANDONED], 1, self._all, *given)])
             self._refuse_errors([found])
         return [
-            Abandoned(body, Joined(group.decode(), tuple(parts), shape or None)) for group, body, parts, shape in found
+            Abandoned(wire.decode_body(body), Joined(group.decode(), tuple(parts), shape or None))
+            for group, body, parts, shape in found
         ]
 
-    def _values(self, step: Step) -> list[Any]:
-        own = self._owns + step.group
-        common = [own, self._all, self._ttl]
+    def _values(self, step: Step) -> tuple[Any, ...]:
+        if type(step) is Part:
+            return self._part(step)
+        common = (self._owns + step.group, self._all, self._ttl)
         match step:
             case Opening(_, size, shape):
-                return ["open", *common, size, "" if shape is None else wire.encode_shape(shape).decode()]
+                return "open", *common, size, "" if shape is None else wire.encode_shape(shape).decode()
             case Extension(_, by):
-                return ["extend", *common, by]
+                return "extend", *common, by
             case Closing(group, failed):
-                return ["close", *common, str(failed) if failed else "", group, DONE_FOR]
-            case Part(group, task_id, index, state, _, body):
-                score, good = "+inf" if index is None else str(index), "1" if state == SUCCESS else ""
-                now, part = repr(self._clock.now()), wire.encode(step).decode()
-                return [
-                    "part",
-                    *common,
-                    task_id,
-                    score,
-                    part,
-                    good,
-                    self._ordered,
-                    body.decode(),
-                    group,
-                    now,
-                    int(CLAIM),
-                ]
+                return "close", *common, str(failed) if failed else "", group, DONE_FOR
+        raise TypeError(f"not a step of a join: {step!r}")
+
+    def _part(self, part: Part) -> tuple[Any, ...]:
+        group, index = part.group, part.index
+        kept = wire.encode_body(part.body).decode() if index is None or _keeps_body(index) else ""
+        return (
+            "part",
+            self._owns + group,
+            self._all,
+            self._ttl,
+            part.task_id,
+            "+inf" if index is None else str(index),
+            wire.encode(part).decode(),
+            "1" if part.state == SUCCESS else "",
+            self._ordered,
+            kept,
+            group,
+            f"{self._clock.now():.3f}",
+            CLAIM_FOR,
+        )
 
     def _commands(self, steps: Sequence[Step]) -> list[Command]:
         return [("EVALSHA", _SHA[_TAKE], 1, op[2], op[4]) for op in map(self.compile, steps)]
@@ -122,6 +129,11 @@ class RedisJoins:
         for reply in replies:
             if is_error(reply):
                 raise explained(reply, self._place)
+
+
+def _keeps_body(index: int) -> bool:
+    """Whether the part at this place brings the body: the first ones, and some of many, should those run elsewhere."""
+    return index < 4 or index % 16 == 0
 
 
 def _without_script(sent: Sequence[Command], replies: Sequence[Any]) -> list[tuple[int, Command]]:

@@ -144,7 +144,7 @@ def _add(link: sqlite3.Connection, parts: Sequence[_Timed]) -> dict[int, Joined]
     done = {group for (group,) in link.execute(_DONE, (groups,))}
     rows = [_row(one) for one in parts if one.step.group not in done]
     bodies = {one.step.group: one.step.body for one in parts if isinstance(one.step, Part) and one.step.body}
-    insert(link, _KEEP, [(group, body) for group, body in bodies.items() if group not in done])
+    insert(link, _KEEP, [(group, wire.encode_body(body)) for group, body in bodies.items() if group not in done])
     insert(link, _ADD, rows)
     completed = {}
     for group, claim, claimed in link.execute(_DUE, (groups,)).fetchall():
@@ -186,7 +186,7 @@ def _abandoned(link: sqlite3.Connection, now: float, limit: int) -> list[Abandon
     for (group,) in link.execute(_ABANDONED, (now - CLAIM, limit)).fetchall():
         link.execute(_CLAIM, (None, now, group))
         joined, body = _joined(link, group)
-        found.append(Abandoned(body, joined))
+        found.append(Abandoned(wire.decode_body(body), joined))
     return found
 
 

@@ -8,7 +8,7 @@ from umbel.testing.conformance.site import Suite, asynchronous, call, names, suc
 from umbel.testing.conformance.storing import EXPIRES, Stored
 from umbel.wire import parts as wire
 
-BODY = b'{"task":"tasks.body"}'
+BODY = {"task": "tasks.body"}
 
 
 def part(
