@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 LIMIT = 1024
-_DEPTH = 3
+_ALL = -1
 _ATOMS = frozenset({int, float, bool, type(None)})
 _DOTS = "..."
 
 
-def short(value: Any) -> str:
-    """``repr(value)``, of at most 1024 characters."""
+def short(value: Any, levels: int | None = 3) -> str:
+    """``repr(value)``, of at most 1024 characters, and ``levels`` deep (None: however deep it is)."""
     if type(value) is tuple:
         for item in value:
             if type(item) not in _ATOMS and (type(item) is not str or len(item) > 100):
@@ -23,7 +23,7 @@ def short(value: Any) -> str:
                 return repr(value)
     elif not value and type(value) is dict:
         return "{}"
-    text = _text(value, LIMIT, _DEPTH)
+    text = _text(value, LIMIT, _ALL if levels is None else levels)
     return text if len(text) <= LIMIT else text[: LIMIT - 3] + _DOTS
 
 

@@ -179,16 +179,16 @@ class Client:
         parent = request.current.get()
         if parent is None and options is plan.routed and plan.skeleton is not None:
             return *plan.skeleton.head(uuid(self.app.clock.now()), args, kwargs), None
-        get = options.get
+        get, conf = options.get, self.app.conf
         task_id = get("task_id") or uuid(self.app.clock.now())
         parent_id, root_id, priority = get("parent_id"), get("root_id"), get("priority")
         if parent is not None and parent.id is not None:
             root_id = root_id or parent.root_id or parent.id
             parent_id = parent_id or parent.id
-            if priority is None and self.app.conf.task_inherit_parent_priority:
+            if priority is None and conf.task_inherit_parent_priority:
                 priority = parent.delivery_info.get("priority")
         if priority is None:
-            priority = self.app.conf.task_default_priority or 0
+            priority = conf.task_default_priority or 0
         hard, soft = get("time_limit"), get("soft_time_limit")
         if hard is not None and soft is not None and soft > hard:
             raise ValueError(f"{plan.name}: soft_time_limit {soft} is more than time_limit {hard}")
@@ -205,8 +205,8 @@ class Client:
             _NO_LIMITS if hard is None and soft is None else (hard, soft),
             root_id or task_id,
             parent_id,
-            get("argsrepr") or short(args),
-            get("kwargsrepr") or short(kwargs),
+            get("argsrepr") or short(args, conf.task_repr_maxlevels),
+            get("kwargsrepr") or short(kwargs, conf.task_repr_maxlevels),
             get("origin") or origin(),
             get("ignore_result"),
             get("replaced_task_nesting", 0),
@@ -215,7 +215,7 @@ class Client:
         )
         info = DeliveryInfo(destination.exchange, destination.routing_key)
         properties = Properties(
-            task_id, get("reply_to"), get("delivery_mode") or self.app.conf.task_default_delivery_mode, info, priority
+            task_id, get("reply_to"), get("delivery_mode") or conf.task_default_delivery_mode, info, priority
         )
         due = None
         if "countdown" in options or "eta" in options or "expires" in options:

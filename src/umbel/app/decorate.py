@@ -91,6 +91,9 @@ def check_attributes(name: str, attributes: dict[str, Any]) -> None:
     for option in OWN:
         if option in attributes:
             raise TypeError(f"task {name}: {option!r} is no option of a task")
+    hard, soft = attributes.get("time_limit"), attributes.get("soft_time_limit")
+    if hard and soft and soft > hard:
+        raise ImproperlyConfigured(f"task {name}: soft_time_limit {soft} is more than time_limit {hard}")
 
 
 def warn_of_duplicate(known: Task[..., Any], task: Task[..., Any]) -> None:

@@ -99,6 +99,10 @@ def _positive(value: object) -> int:
     return parsed
 
 
+def _processes(value: object) -> int | None:
+    return None if value == "auto" else _positive(value)
+
+
 def _priority(value: object) -> int:
     parsed = _count(value)
     if parsed > 9:
@@ -179,6 +183,7 @@ seconds = Kind(_seconds, "a number of seconds, not negative", "seconds")
 more_than_nothing = Kind(_more_than_nothing, "more than 0 seconds", "seconds")
 count = Kind(_count, "a whole number, not negative")
 positive = Kind(_positive, "a whole number, 1 or more")
+processes = Kind(_processes, "a whole number, 1 or more; or 'auto'")
 priority = Kind(_priority, "a priority from 0 to 9")
 names = Kind(_names, "a list of names")
 table = Kind(_table, "a dict")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
-from umbel.app import ambient, remote, waiting
+from umbel.app import again, ambient, remote, waiting
 from umbel.core import states
 from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TimeoutError
@@ -77,12 +77,12 @@ class AsyncResult(Generic[R]):
 
     def _look(self) -> Record:
         if self._record is None:
-            self.learn(self.backend.sync.read([self.id]).get(self.id))
+            self.learn(again.ask(self.app, lambda: self.backend.sync.read([self.id])).get(self.id))
         return self._seen
 
     async def _alook(self) -> Record:
         if self._record is None:
-            self.learn((await self.backend.read([self.id])).get(self.id))
+            self.learn((await again.aask(self.app, lambda: self.backend.read([self.id]))).get(self.id))
         return self._seen
 
     def learn(self, record: Record | None) -> None:
@@ -197,7 +197,7 @@ class AsyncResult(Generic[R]):
                 node.maybe_throw()
         wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
         while not wait.done(self._look()):
-            self.backend.sync.wait([self.id], wait.slice())
+            again.ask(self.app, lambda: self.backend.sync.wait([self.id], wait.slice()))
             if wait.passed():
                 wait.absence.look()
         return self._end(propagate, callback)
@@ -217,7 +217,7 @@ class AsyncResult(Generic[R]):
         waiting.check_may_wait(disable_sync_subtasks)
         wait = waiting.Waiting(self, timeout, 0.5, None, None)
         while not wait.done(await self._alook()):
-            await self.backend.wait([self.id], wait.slice())
+            await again.aask(self.app, lambda: self.backend.wait([self.id], wait.slice()))
             if wait.passed():
                 await asyncio.to_thread(wait.absence.look)
         return self._end(propagate, None)
@@ -234,7 +234,7 @@ class AsyncResult(Generic[R]):
         record = self._look()
         value = remote.value_of(record)
         if propagate and record.status in states.PROPAGATE_STATES:
-            raise remote.with_traceback(value, record.traceback)
+            raise remote.with_traceback(value, record.traceback, as_frames=self.app.conf.task_remote_tracebacks)
         if callback is not None:
             callback(self.id, value)
         return value

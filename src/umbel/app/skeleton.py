@@ -22,11 +22,12 @@ _PLAIN = frozenset(
 class Skeleton:
     """The head of one task's calls, as its own options and its route make it."""
 
-    __slots__ = ("_headers", "_info", "_mode", "_priority")
+    __slots__ = ("_headers", "_info", "_levels", "_mode", "_priority")
 
     def __init__(self, name: str, options: Mapping[str, Any], destination: Destination, conf: Config) -> None:
         self._headers = Headers(name, "", ignore_result=options.get("ignore_result"))
         self._info = destination.exchange, destination.routing_key
+        self._levels = conf.task_repr_maxlevels
         self._mode = options.get("delivery_mode") or conf.task_default_delivery_mode
         priority = options.get("priority")
         self._priority = (conf.task_default_priority or 0) if priority is None else priority
@@ -35,7 +36,7 @@ class Skeleton:
         """Headers and properties of a call that no task makes."""
         headers = copy(self._headers)
         headers.id = headers.root_id = task_id
-        headers.argsrepr, headers.kwargsrepr = short(args), short(kwargs)
+        headers.argsrepr, headers.kwargsrepr = short(args, self._levels), short(kwargs, self._levels)
         headers.origin = origin()
         headers.stamps = {}
         return headers, Properties(task_id, None, self._mode, DeliveryInfo(*self._info), self._priority)

@@ -10,10 +10,12 @@ from umbel.app.application import Umbel
 from umbel.app.traits import Traits
 from umbel.broker.base import Limits
 from umbel.core import delivery as port
-from umbel.core.delivery import Begin, Delivery, Park, Release, Settlement, Ticket
-from umbel.core.errors import OperationalError
+from umbel.core import states
+from umbel.core.delivery import Ack, Begin, Delivery, Park, Release, Settlement, Ticket
+from umbel.core.errors import BackendError, OperationalError
 from umbel.core.message import Message
 from umbel.core.options import parse_rate, timestamp
+from umbel.result.base import Store
 from umbel.wire.envelope import upgrade
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.plan import accepted
@@ -52,6 +54,8 @@ class Intake:
         self._sieve = 1  # times as much is claimed, because of the last ones most was set aside
         self._rate_prefix = "" if app.conf.worker_rate_limit_scope == "cluster" else f"{node}:"
         self._rates: dict[str, float | None] = {}
+        self._unlimited = app.conf.worker_disable_rate_limits
+        self._store = app.store if app.conf.worker_deduplicate_successful_tasks else None
 
     def traits(self, name: str) -> Traits | None:
         """The task of this name, looked up once; None if there is none here."""
@@ -61,7 +65,7 @@ class Intake:
             task = self.app.tasks.get(name)
             traits = Traits(task) if task is not None else None
             self._traits[name] = traits
-            self._rates[name] = None if task is None else _interval(task.rate_limit)
+            self._rates[name] = None if task is None or self._unlimited else _interval(task.rate_limit)
             return traits
 
     @property
@@ -126,7 +130,28 @@ class Intake:
                 for held in waiting:
                     self._settle(held, Park(now + ASK_AGAIN))
         self._sift(len(deliveries), max(wanted, len(ready)))
-        self._deal(ready)
+        self._deal(ready if self._store is None else await self._not_done(self._store, ready))
+
+    async def _not_done(self, store: Store, ready: list[Held]) -> list[Held]:
+        """Without what was delivered again though its task succeeded: that is forgotten, and not run twice."""
+        ids = [h.delivery.message.headers.id for h in ready if h.delivery.message is not None and _is_repeat(h)]
+        try:
+            records = await store.read(ids) if ids else {}
+        except BackendError as error:
+            logger.warning("Whether %d messages have succeeded before cannot be told: %s", len(ids), error)
+            return ready
+        done = {id for id, record in records.items() if record.status == states.SUCCESS}
+        left: list[Held] = []
+        for held in ready:
+            message = held.delivery.message
+            if message is None or message.headers.id not in done:
+                left.append(held)
+                continue
+            logger.info(
+                "Task %s[%s] has succeeded before and is not run again", message.headers.task, message.headers.id
+            )
+            self._settle(held, Ack())
+        return left
 
     def _sift(self, claimed: int, wanted: int) -> None:
         """A million that are not due for hours may lie in front of those that are: they must pass quickly."""
@@ -240,8 +265,13 @@ class Intake:
     def _back(self, held: Held) -> None:
         self._settle(held, Release(front=True))
 
-    def _settle(self, held: Held, disposition: Park | Release) -> None:
+    def _settle(self, held: Held, disposition: Park | Release | Ack) -> None:
         self.out.append(Finished(held, Settlement(held.ticket, disposition)))
+
+
+def _is_repeat(held: Held) -> bool:
+    again = held.delivery.redelivered or held.delivery.losses > 0
+    return again and held.traits is not None and held.traits.acks_late
 
 
 def _interval(rate: object) -> float | None:

@@ -1,5 +1,6 @@
 """The plan of one worker: its options and the settings, resolved once. Handed to every process as data."""
 
+import logging
 import os
 import secrets
 import sys
@@ -15,6 +16,8 @@ from umbel.wire import serializers
 from umbel.worker.log import LogSetup, log_setup
 from umbel.worker.names import nodename
 from umbel.worker.options import WorkerOptions
+
+logger = logging.getLogger("umbel.worker")
 
 POOLS = ("prefork", "solo")
 _LATER = ("threads", "asyncio", "gevent", "eventlet", "processes", "custom")
@@ -32,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """This worker's own copies of broadcast queues, by the queue's name."""
     lease: float
     shutdown_timeout: float | None
+    soft_shutdown_timeout: float
     stuck_timeout: float | None
     cap: int | None
     time_limit: float | None
@@ -60,6 +64,7 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
     if processes < 1:
         raise ImproperlyConfigured(f"--concurrency must be at least 1, not {processes}.")
     queues = queues or chosen_queues(app, options)
+    check_limits(app, hard=options.time_limit, soft=options.soft_time_limit)
     multiplier = options.prefetch_multiplier
     if multiplier is None:
         multiplier = conf.worker_prefetch_multiplier
@@ -71,8 +76,9 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         copies=copies_of(app, queues),
         lease=conf.worker_lease,
         shutdown_timeout=conf.worker_shutdown_timeout,
+        soft_shutdown_timeout=conf.worker_soft_shutdown_timeout,
         stuck_timeout=conf.worker_stuck_timeout,
-        cap=int(multiplier) if multiplier else None,
+        cap=0 if conf.worker_disable_prefetch else int(multiplier) if multiplier else None,
         time_limit=options.time_limit,
         soft_time_limit=options.soft_time_limit,
         start_method=options.start_method or conf.worker_pool_start_method,
@@ -101,7 +107,7 @@ def chosen_queues(app: Umbel, options: WorkerOptions) -> tuple[str, ...]:
     queues = tuple(name for name in dict.fromkeys(names) if name not in options.exclude_queues)
     if not queues:
         raise ImproperlyConfigured("No queue is left to read: -X excludes all of them. Name some with -Q.")
-    return queues
+    return (*queues, f"{nodename(options.hostname)}.dq") if app.conf.worker_direct else queues
 
 
 def copies_of(app: Umbel, queues: Iterable[str]) -> dict[str, str]:
@@ -130,6 +136,29 @@ def accepted(app: Umbel) -> frozenset[str]:
     """The content types that are decoded here; ``accept_content = None`` means all that are registered."""
     names = app.conf.accept_content
     return serializers.content_types(serializers.names() if names is None else names)
+
+
+def check_limits(app: "Umbel", *, hard: float | None, soft: float | None) -> None:
+    """Refuse worker-wide limits (seconds) that contradict; warn of tasks whose own limit contradicts one of them.
+
+    Raises ``ImproperlyConfigured``. None means that the worker was told no limit: the settings hold.
+    """
+    hard = app.conf.task_time_limit if hard is None else hard
+    soft = app.conf.task_soft_time_limit if soft is None else soft
+    if soft and hard and soft > hard:
+        raise ImproperlyConfigured(
+            f"the soft time limit ({soft:g} s) is more than the hard one ({hard:g} s): tasks would be ended before "
+            "they are asked to end. Make task_soft_time_limit the smaller one."
+        )
+    for task in app.tasks.values():
+        its_soft, its_hard = task.soft_time_limit or soft, task.time_limit or hard
+        if its_soft and its_hard and its_soft > its_hard:
+            logger.warning(
+                "Task %s has a soft time limit of %g s and a hard one of %g s: it is ended before it is asked to end",
+                task.name,
+                its_soft,
+                its_hard,
+            )
 
 
 def usable_cpus() -> int:

@@ -20,7 +20,8 @@ _WEIGHT = 0.2
 class ReadAhead:
     """Moving averages of run times, per task name and over all.
 
-    ``cap``: the explicit prefetch limit, None is none. ``width``: how many tasks run at once.
+    ``cap``: the explicit prefetch limit, None is none; with 0, a message is claimed for a free place only. ``width``:
+    how many tasks run at once.
     """
 
     def __init__(self, cap: int | None, width: int = 1) -> None:
@@ -62,7 +63,9 @@ class ReadAhead:
         average = self._overall
         soon = 0 if average is None else min(MOST_HELD, int(AHEAD * self.width / max(average, 1e-6)))
         most = max(1 if self.width == 1 else free, soon)
-        return most if self.cap is None else min(most, self.cap * self.width)
+        if self.cap is None:
+            return most
+        return min(most, self.cap * self.width) if self.cap else free
 
     def room(self, unstarted: int, free: int, busy_for: float) -> int:
         """How many to claim. None while every place has been busy for long, and rather many at once than one by one."""

@@ -39,6 +39,8 @@ RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
 """Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough."""
 LAST_WORDS = 5.0
 """Seconds that the last settlements may take when the worker has to leave."""
+FAREWELL = 25.0
+"""Seconds that running tasks get when the broker is given up and the settings give a stop no limit."""
 
 
 class Supervisor:
@@ -55,6 +57,7 @@ class Supervisor:
         self._cold = False
         self._status = 0
         self._killed = False
+        self._softened = False
         self._aside = Aside()
         self._seats: list[Seat] = []
         self._all_ready = asyncio.Event()
@@ -94,7 +97,7 @@ class Supervisor:
             for work in (
                 self._every(self.plan.lease / 4 if clocked else RESCUE_EVERY, self._rescue),
                 self._every(PRUNE_EVERY, self._prune),
-                self._every(max(self.plan.lease / 3, 0.02), self._renew),
+                self._every(max(self.plan.lease / 3, 0.02), self._renew, counted=True),
                 watch.run(self._seats),
             )
         ]
@@ -205,7 +208,7 @@ class Supervisor:
 
     async def _open(self) -> bool:
         """Connect; while the broker is away, keep trying unless the settings say otherwise."""
-        pause = 0.1
+        pause, attempts = 0.1, 0
         while not self._stopping:
             try:
                 await self._consumer.open(lease=self.plan.lease, width=0)
@@ -214,7 +217,8 @@ class Supervisor:
                         logger.warning("Purged %d messages from %s", await self._keeper.purge(queue), queue)
                 return True
             except OperationalError as error:
-                if not self.app.conf.broker_connection_retry_on_startup:
+                attempts += 1
+                if not self.app.conf.broker_connection_retry_on_startup or self._tried_enough(attempts):
                     logger.error("%s", error)
                     self._status = 1
                     return False
@@ -222,6 +226,19 @@ class Supervisor:
                 await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
         return False
+
+    def _tried_enough(self, attempts: int) -> bool:
+        most = self.app.conf.broker_connection_max_retries
+        return bool(most) and attempts > (most or 0)
+
+    def _leave_broker(self, attempts: int) -> None:
+        """The settings say that the broker was tried for long enough. What runs gets the time that a stop gives it."""
+        logger.error("The broker was not reached in %d attempts: the worker ends", attempts)
+        self._status = 1
+        if not self._stopping:
+            self._stop(None, timed=True)
+            patience = FAREWELL if self.plan.shutdown_timeout is None else self.plan.shutdown_timeout
+            asyncio.get_running_loop().call_later(patience, self._kill_all)
 
     async def _reopen(self) -> None:
         try:
@@ -244,17 +261,21 @@ class Supervisor:
 
     # Upkeep -----------------------------------------------------------------------------------------------------------
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], *, counted: bool = False) -> None:
+        """Work again and again. Where the failures are ``counted``, the settings say how many are enough."""
         failures = 0
         while True:
             try:
                 await work()
                 failures = 0
             except AWAY as error:
-                failures = min(failures + 1, 3)
+                failures += 1
                 logger.warning("%s", error)
+                if counted and (not self.app.conf.broker_connection_retry or self._tried_enough(failures)):
+                    self._leave_broker(failures)
+                    return
                 await self._reopen()
-            again = min(0.5 * 2**failures, self.plan.lease / 4)  # a lease must not lapse meanwhile
+            again = min(0.5 * 2 ** min(failures, 3), self.plan.lease / 4)  # a lease must not lapse meanwhile
             await self._clock.sleep(again if failures else seconds)
 
     async def _rescue(self) -> None:
@@ -302,8 +323,10 @@ class Supervisor:
 
     def _signalled(self, number: int) -> None:
         if self._stopping or number == signal.SIGQUIT:
-            self._cold = True
             self._status = 1
+            if self._soften(number):
+                return
+            self._cold = True
         if self._stopping:
             self._kill_all()
             return
@@ -311,7 +334,18 @@ class Supervisor:
         logger.warning("%s shutdown (%s)", how, children.signal_name(number))
         self._stop(number)
 
-    def _stop(self, number: int | None) -> None:
+    def _soften(self, number: int) -> bool:
+        """Before a cold shutdown, if the settings want it: what runs gets some time first. Once."""
+        seconds, self._softened = 0.0 if self._softened else self.plan.soft_shutdown_timeout, True
+        if not seconds:
+            return False
+        logger.warning("Soft shutdown (%s): running tasks get %g s", children.signal_name(number), seconds)
+        asyncio.get_running_loop().call_later(seconds, self._kill_all)
+        if not self._stopping:
+            self._stop(number, timed=True)
+        return True
+
+    def _stop(self, number: int | None, *, timed: bool = False) -> None:
         self._stopping = True
         self._stop_event.set()
         loop = asyncio.get_running_loop()
@@ -321,7 +355,7 @@ class Supervisor:
                 seat.child.stop()
         if self._cold:
             self._kill_all()
-        elif self.plan.shutdown_timeout is not None:
+        elif self.plan.shutdown_timeout is not None and not timed:
             loop.call_later(self.plan.shutdown_timeout, self._kill_all)
 
     def _send_shutting_down(self, number: int | None) -> None:

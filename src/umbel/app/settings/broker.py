@@ -1,7 +1,7 @@
 """Settings of the broker and of connections to it. Rows of the table, nothing else."""
 
-from umbel.app.parse import flag, maybe, more_than_nothing, seconds, table, text, tls
-from umbel.app.settings.setting import Setting, Values, later, obsolete
+from umbel.app.parse import count, flag, maybe, more_than_nothing, seconds, table, text, tls
+from umbel.app.settings.setting import Setting, Values, amqp, later, obsolete
 
 _URL = "say it in broker_url: 'redis://user:password@host:6379/0'"
 
@@ -15,25 +15,44 @@ class Broker(Values):
         "Where messages go. None: the file umbel.db beside the app's top package.",
         environ=("UMBEL_BROKER_URL", "CELERY_BROKER_URL"),
     )
-    broker_channel_error_retry = later(False, "Reconnect also after errors of the channel.")
-    broker_connection_max_retries = later(100, "Attempts to reach the broker again; None or 0: for ever.")
-    broker_connection_retry = later(True, "Reconnect when the connection is lost.")
+    broker_channel_error_retry = amqp(False, "Reconnect also after errors of the channel.")
+    broker_connection_max_retries = Setting(
+        maybe(count.of("attempts")),
+        None,
+        "How often in a row a worker tries to reach its broker until it ends; None or 0: for ever.",
+        celery=100,
+    )
+    broker_connection_retry = Setting(
+        flag, True, "A worker whose broker is lost tries to reach it again. False: it ends."
+    )
     broker_connection_retry_on_startup = Setting(flag, True, "Wait for the broker when a worker starts.")
     broker_connection_timeout = Setting(more_than_nothing, 4.0, "How long an attempt to connect to Redis may take.")
     broker_failover_strategy = later(None, "Which of several brokers is tried next.")
-    broker_heartbeat = later(120, "AMQP's heartbeat in seconds; 0: off.")
-    broker_heartbeat_checkrate = later(3.0, "How often in a heartbeat it is looked at.")
-    broker_login_method = later(None, "AMQP's way to log in.")
-    broker_native_delayed_delivery_queue_type = later("quorum", "RabbitMQ's type of the queues that delay.")
+    broker_heartbeat = amqp(120, "AMQP's heartbeat in seconds; 0: off.")
+    broker_heartbeat_checkrate = amqp(3.0, "How often in a heartbeat it is looked at.")
+    broker_login_method = amqp(None, "AMQP's way to log in.")
+    broker_native_delayed_delivery_queue_type = amqp("quorum", "RabbitMQ's type of the queues that delay.")
     broker_pool_acquire_timeout = later(None, "How long a call waits for a free connection.")
     broker_pool_limit = later(10, "Connections that calls share.")
     broker_publish_timeout = Setting(
         seconds, 5.0, "How long delay() may take until it returns or raises, whatever the broker does."
     )
-    broker_read_url = later(None, "Where workers read, if that is another place than broker_url.")
+    broker_read_url = Setting(
+        maybe(text),
+        None,
+        "Where workers read, if that is another place than broker_url.",
+        environ=("CELERY_BROKER_READ_URL",),
+        status="later",
+    )
     broker_transport_options = Setting(table, {}, "Options of the broker's adapter.")
     broker_use_ssl = Setting(tls, False, "TLS to the broker: True, or the ssl_* options of a URL.")
-    broker_write_url = later(None, "Where calls go, if that is another place than broker_url.")
+    broker_write_url = Setting(
+        maybe(text),
+        None,
+        "Where calls go, if that is another place than broker_url.",
+        environ=("CELERY_BROKER_WRITE_URL",),
+        status="later",
+    )
 
     broker_host = obsolete(_URL)
     broker_password = obsolete(_URL)

@@ -1,7 +1,7 @@
 """Settings of results and of the stores that keep them. Rows of the table, nothing else."""
 
-from umbel.app.parse import anything, count, flag, maybe, seconds, table, text, tls
-from umbel.app.settings.setting import Setting, Values, by_design, later, obsolete
+from umbel.app.parse import anything, count, flag, maybe, number, seconds, table, text, tls
+from umbel.app.settings.setting import Setting, Values, by_design, later, no_use, obsolete
 
 DAY = 86400.0
 _URL = "say it in result_backend: 'redis://user:password@host:6379/0'"
@@ -17,10 +17,16 @@ class Results(Values):
         "Where results go. None: to the broker's file if the broker is the embedded default, else nowhere.",
         environ=("UMBEL_RESULT_BACKEND", "CELERY_RESULT_BACKEND"),
     )
-    result_backend_always_retry = later(False, "Try again when the store fails.")
-    result_backend_base_sleep_between_retries_ms = later(10, "The first pause between these attempts.")
-    result_backend_max_retries = later(float("inf"), "How often.")
-    result_backend_max_sleep_between_retries_ms = later(10000, "The longest pause between them.")
+    result_backend_always_retry = Setting(
+        flag, False, "Read again when the store cannot be reached. (Workers always write again.)"
+    )
+    result_backend_base_sleep_between_retries_ms = Setting(
+        count.of("milliseconds"), 10, "The first pause between these attempts; each is twice the last."
+    )
+    result_backend_max_retries = Setting(number, float("inf"), "How often.")
+    result_backend_max_sleep_between_retries_ms = Setting(
+        count.of("milliseconds"), 10000, "The longest pause between them."
+    )
     result_backend_transport_options = Setting(table, {}, "Options of the store's adapter.")
     result_chord_expires = later(None, "How long what a chord counts is kept.")
     result_chord_join_timeout = later(3.0, "How long reading the results of a chord's header may take.")
@@ -37,7 +43,9 @@ class Results(Values):
         "Size of a result above which a warning is logged, once per task.",
         celery=None,
     )
-    result_persistent = later(None, "Whether results sent as AMQP messages survive the broker.")
+    result_persistent = no_use(
+        None, "Whether results sent as messages survive the broker.", "results are not sent as messages"
+    )
     result_serializer = later("json", "How results are encoded.", text)
 
     result_cache_max = obsolete("results are not cached; leave it out", -1)

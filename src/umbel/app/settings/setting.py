@@ -1,6 +1,5 @@
 """One setting: how it is read, its two defaults, what it means, and whether it does anything. Holds no values."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from umbel.app.parse import Kind, anything
@@ -132,6 +131,11 @@ def no_use(umbel: Any, doc: str, why: str, kind: Kind[Any] = anything) -> Settin
     return Setting(kind, umbel, doc, status="no use", about=why)
 
 
+def amqp(umbel: Any, doc: str, kind: Kind[Any] = anything) -> Setting[Any]:
+    """A setting that only RabbitMQ gives a meaning."""
+    return no_use(umbel, doc, "only RabbitMQ knows it, and no adapter for that is built yet", kind)
+
+
 def obsolete(instead: str, default: Any = None) -> Setting[Any]:
     """A setting of Celery's past. ``instead`` says what takes its place."""
     return Setting(anything, default, f"Obsolete: {instead}.", status="obsolete", about=instead)
@@ -141,6 +145,3 @@ def rows(owner: type[Values], settings: dict[str, Setting[Any]]) -> None:
     """Add settings to the table that are made in a loop."""
     for name, setting in settings.items():
         setting.__set_name__(owner, name)
-
-
-Reader = Callable[[Any], T]

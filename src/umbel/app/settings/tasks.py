@@ -2,7 +2,7 @@
 
 from umbel.app import parse
 from umbel.app.parse import anything, choice, count, flag, maybe, seconds, table, text
-from umbel.app.settings.setting import Setting, Values, later
+from umbel.app.settings.setting import Setting, Values, amqp, later
 
 DAY = 86400.0
 
@@ -25,14 +25,14 @@ class Tasks(Values):
         maybe(text), None, "How arguments are compressed: zlib, gzip, bzip2, lzma, zstd or brotli."
     )
     task_create_missing_queues = Setting(flag, True, "Accept queues that task_queues does not name.")
-    task_create_missing_queue_exchange_type = later(None, "Type of the exchange of such queues.")
-    task_create_missing_queue_type = later("classic", "RabbitMQ's type of such queues.")
+    task_create_missing_queue_exchange_type = amqp(None, "Type of the exchange of such queues.")
+    task_create_missing_queue_type = amqp("classic", "RabbitMQ's type of such queues.")
     task_default_delivery_mode = Setting(parse.delivery_mode, 2, "AMQP delivery mode: 2 persistent, 1 transient.")
     task_default_exchange = Setting(maybe(text), None, "Exchange of the default queue; None: named as the queue.")
     task_default_exchange_type = Setting(text, "direct", "Type of that exchange.")
     task_default_priority = Setting(maybe(parse.priority), None, "0 (last) to 9 (first).")
     task_default_queue = Setting(text, "celery", "Queue of tasks that are routed nowhere else.")
-    task_default_queue_type = later("classic", "RabbitMQ's type of the default queue.")
+    task_default_queue_type = amqp("classic", "RabbitMQ's type of the default queue.")
     task_default_rate_limit = Setting(parse.rate, None, "Starts allowed: '10/s', '5/m', '1/h', or a number per second.")
     task_default_routing_key = Setting(maybe(text), None, "Routing key of the default queue; None: as the queue.")
     task_eager_propagates = Setting(flag, False, "Eager tasks raise in the caller.")
@@ -52,20 +52,26 @@ class Tasks(Values):
     task_max_payload = Setting(
         maybe(count.of("bytes")), 256 * 1024, "Most that encoded arguments may be; None: any.", celery=None
     )
-    task_protocol = Setting(choice(2), 2, "Version of the message format.")
+    task_protocol = later(
+        2, "Version of the message format: 2, or Celery 3's 1, which is read but not written.", choice(1, 2)
+    )
     task_publish_retry = Setting(flag, True, "Publish again when the broker fails.")
     task_publish_retry_policy = Setting(
         table,
         {"max_retries": 3, "interval_start": 0, "interval_max": 1, "interval_step": 0.2},
         "How: max_retries, interval_start, interval_step, interval_max in seconds; within broker_publish_timeout.",
     )
-    task_queue_max_priority = later(None, "RabbitMQ's highest priority of queues.")
+    task_queue_max_priority = amqp(None, "RabbitMQ's highest priority of queues.")
     task_queues = Setting(anything, None, "Declared queues: names, Queue objects, or a dict. None: the default queue.")
     task_reject_on_worker_lost = Setting(
         maybe(flag), True, "Run a late-acknowledged task again when its process died.", celery=None
     )
-    task_remote_tracebacks = later(False, "Exceptions raised by get() carry the traceback of the worker.")
-    task_repr_maxlevels = later(3, "How deep arguments are shown in logs and monitors.")
+    task_remote_tracebacks = Setting(
+        flag, False, "Exceptions that get() raises have the worker's frames in their traceback, not only as text."
+    )
+    task_repr_maxlevels = Setting(
+        maybe(count.of("levels")), 3, "How deep arguments are shown in logs and monitors; None: as deep as they are."
+    )
     task_retry_on_worker_lost = later(False, "Retry a task whose process died, counted as one of its retries.")
     task_routes = Setting(anything, None, "Where tasks go: a dict by name or pattern, a function, or a list of these.")
     task_send_sent_event = later(False, "Send an event for each call.")

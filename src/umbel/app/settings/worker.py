@@ -2,7 +2,7 @@
 
 from umbel.app import parse
 from umbel.app.parse import choice, count, flag, maybe, more_than_nothing, positive, seconds, text
-from umbel.app.settings.setting import Setting, Values, by_design, later, no_use, obsolete
+from umbel.app.settings.setting import Setting, Values, amqp, by_design, later, no_use, obsolete
 
 _TIMER = "its timers are those of asyncio"
 _POOL = "a worker starts, watches and replaces its processes itself"
@@ -13,16 +13,25 @@ class Worker(Values):
 
     worker_concurrency = Setting(maybe(positive), None, "Processes (prefork). None: the CPUs there are.")
     worker_autoscaler = later("celery.worker.autoscale:Autoscaler", "Class that decides how many processes run.")
-    worker_cancel_long_running_tasks_on_connection_loss = later(
-        False, "End tasks that acknowledge late when the broker is lost."
+    worker_cancel_long_running_tasks_on_connection_loss = no_use(
+        False,
+        "End tasks that acknowledge late when the broker is lost.",
+        "a task that runs is not delivered to another worker meanwhile, so it goes on",
+        flag,
     )
-    worker_deduplicate_successful_tasks = later(False, "Do not run again what is stored as SUCCESS.")
-    worker_detect_quorum_queues = later(True, "Look for RabbitMQ's quorum queues.")
-    worker_direct = later(False, "Read a queue of the worker's own name.")
-    worker_disable_prefetch = later(False, "Claim no message before a process is free.")
-    worker_disable_rate_limits = later(False, "Ignore all rate limits.")
+    worker_deduplicate_successful_tasks = Setting(
+        flag, False, "What is delivered again is not run again where its result is stored as SUCCESS already."
+    )
+    worker_detect_quorum_queues = amqp(True, "Look for RabbitMQ's quorum queues.")
+    worker_direct = Setting(flag, False, "A worker also reads a queue of its own: its name and '.dq'.")
+    worker_disable_prefetch = Setting(flag, False, "Claim no message before there is a free slot for it.")
+    worker_disable_rate_limits = Setting(flag, False, "Ignore all rate limits.")
     worker_enable_remote_control = later(True, "Listen to remote control.")
-    worker_enable_soft_shutdown_on_idle = later(False, "Soft shutdown also where no task runs.")
+    worker_enable_soft_shutdown_on_idle = by_design(
+        False,
+        "Soft shutdown also where no task runs. By design nothing is held that would need it.",
+        flag,
+    )
     worker_hijack_root_logger = Setting(flag, True, "Take the root logger's handlers away before it is set up.")
     worker_lease = Setting(more_than_nothing, 30.0, "Silence of a process after which what it held is taken over.")
     worker_log_color = Setting(maybe(flag), None, "Colour log lines on a terminal; None: yes.")
@@ -56,7 +65,9 @@ class Worker(Values):
     worker_prefetch_multiplier = Setting(
         maybe(count.of("messages")), None, "Cap of the read-ahead, per slot. None: adaptive; 0: no cap.", celery=4
     )
-    worker_proc_alive_timeout = later(4.0, "How long a process may take to start.")
+    worker_proc_alive_timeout = by_design(
+        4.0, "How long a process may take to start. By design as long as it lives: it may have much to import.", seconds
+    )
     worker_rate_limit_scope = Setting(
         choice("cluster", "worker"), "cluster", "Whether rate limits hold across workers.", celery="worker"
     )
@@ -66,7 +77,9 @@ class Worker(Values):
     worker_shutdown_timeout = Setting(
         maybe(seconds), 25.0, "Time that running tasks get when a worker is told to stop; None: any.", celery=None
     )
-    worker_soft_shutdown_timeout = later(0.0, "Time that running tasks get in a cold shutdown.")
+    worker_soft_shutdown_timeout = Setting(
+        seconds, 0.0, "Time that running tasks get before a cold shutdown (SIGQUIT, or a second signal) ends them."
+    )
     worker_stuck_timeout = Setting(
         maybe(seconds),
         None,

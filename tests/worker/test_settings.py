@@ -1,0 +1,184 @@
+"""What the settings of workers do: each value changes how a worker claims, runs, or ends."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worker.fleet import Farm, until
+from umbel import Umbel
+from umbel.core import states
+from umbel.core.delivery import Ack, ConsumerId, Delivery, Ticket
+from umbel.core.errors import BackendGetMetaError, ImproperlyConfigured
+from umbel.core.message import Headers, Message, Properties
+from umbel.core.record import Record
+from umbel.runtime.clock import SYSTEM
+from umbel.worker.board import Board
+from umbel.worker.hand import Hand
+from umbel.worker.intake import Intake
+from umbel.worker.options import WorkerOptions
+from umbel.worker.plan import make_plan
+from umbel.worker.readahead import ReadAhead
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Umbel]:
+    with Umbel("settings", broker=f"sqlite:///{tmp_path / 'db'}", set_as_current=False) as app:
+        app.task(lambda: 1, name="late", acks_late=True)
+        app.task(lambda: 1, name="early", acks_late=False)
+        app.task(lambda: 1, name="limited", acks_late=True, rate_limit="1/h")
+        yield app
+
+
+# The plan -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_follows_the_settings(app: Umbel) -> None:
+    app.conf.update(worker_concurrency=3, worker_pool="prefork", worker_lease=7, worker_stuck_timeout=8)
+    app.conf.update(worker_shutdown_timeout=9, worker_soft_shutdown_timeout=10, worker_prefetch_multiplier=2)
+    plan = make_plan(app, WorkerOptions())
+    assert (plan.processes, plan.pool, plan.lease, plan.stuck_timeout) == (3, "prefork", 7, 8)
+    assert (plan.shutdown_timeout, plan.soft_shutdown_timeout, plan.cap) == (9, 10, 2)
+    app.conf.worker_pool = "solo"
+    assert make_plan(app, WorkerOptions()).pool == "solo"
+    assert make_plan(app, WorkerOptions()).processes == 1
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "many"])
+def test_a_concurrency_that_cannot_be(app: Umbel, wrong: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"worker_concurrency = .*: expected a whole number, 1 or more"):
+        app.conf.worker_concurrency = wrong
+
+
+def test_limits_of_the_worker_that_contradict(app: Umbel) -> None:
+    app.conf.update(task_time_limit=5, task_soft_time_limit=6)
+    with pytest.raises(ImproperlyConfigured, match=r"soft time limit \(6 s\) is more than the hard one \(5 s\)"):
+        make_plan(app, WorkerOptions())
+    make_plan(app, WorkerOptions(soft_time_limit=4))
+    with pytest.raises(ImproperlyConfigured, match=r"soft time limit \(9 s\)"):
+        make_plan(app, WorkerOptions(soft_time_limit=9, time_limit=8))
+
+
+def test_a_task_whose_limit_contradicts_the_workers_is_told(app: Umbel, caplog: pytest.LogCaptureFixture) -> None:
+    app.task(lambda: 1, name="slow", soft_time_limit=60)
+    app.conf.task_time_limit = 5
+    make_plan(app, WorkerOptions())
+    assert "Task slow has a soft time limit of 60 s and a hard one of 5 s" in caplog.text
+
+
+# Claiming -------------------------------------------------------------------------------------------------------------
+
+
+def test_without_prefetch_a_message_is_claimed_for_a_free_slot_only(app: Umbel) -> None:
+    app.conf.worker_disable_prefetch = True
+    ahead = ReadAhead(make_plan(app, WorkerOptions()).cap)
+    for _ in range(100):
+        ahead.ran("quick", 0.00001)
+    assert ahead.room(0, 1, 0.0) == 1
+    assert ahead.room(0, 0, 0.0) == 0
+    assert ahead.room(1, 1, 0.0) == 0
+    wide = ReadAhead(0, 4)
+    assert [wide.room(0, free, 0.0) for free in (4, 3, 0)] == [4, 3, 0]
+
+
+def message(name: str) -> Message:
+    return Message(Headers(name, "one"), Properties("one"), b"[[],{},{}]")
+
+
+@pytest.fixture
+def sorted_by(app: Umbel, tmp_path: Path) -> Iterator[Callable[..., Intake]]:
+    """An intake that has sorted one delivery."""
+    board = Board(tmp_path / "board", create_width=1)
+
+    def sort(name: str, *, again: bool = False) -> Intake:
+        intake = Intake(app, Hand(SYSTEM, board), ReadAhead(None), None, node="n")  # type: ignore[arg-type]
+        delivery = Delivery(Ticket(ConsumerId("me"), 1, 1), "q", message(name))
+        delivery.redelivered = again
+        asyncio.run(intake.sort([delivery]))
+        return intake
+
+    yield sort
+    board.close()
+
+
+def test_rate_limits_are_ignored_where_that_is_wanted(app: Umbel, sorted_by: Callable[..., Intake]) -> None:
+    app.conf.worker_disable_rate_limits = True
+    assert len(sorted_by("limited").hand.unstarted) == 1
+    app.conf.worker_disable_rate_limits = False
+    with pytest.raises(AttributeError):
+        sorted_by("limited")  # it asks for a start time, of nobody here
+
+
+def test_the_default_rate_limit_holds_for_tasks_without_one(app: Umbel, sorted_by: Callable[..., Intake]) -> None:
+    assert len(sorted_by("late").hand.unstarted) == 1
+    app.conf.task_default_rate_limit = "1/h"
+    with pytest.raises(AttributeError):
+        sorted_by("late")
+
+
+def succeed(app: Umbel) -> None:
+    assert app.store is not None
+    app.store.sync.write([Record(states.SUCCESS, 1, task_id="one")])
+
+
+def test_what_has_succeeded_is_not_run_again_where_that_is_wanted(app: Umbel, sorted_by: Callable[..., Intake]) -> None:
+    app.conf.worker_deduplicate_successful_tasks = True
+    assert len(sorted_by("late", again=True).hand.unstarted) == 1, "it has not succeeded"
+    succeed(app)
+    intake = sorted_by("late", again=True)
+    assert not intake.hand.unstarted
+    assert [one.settlement.disposition for one in intake.out] == [Ack()]
+    assert len(sorted_by("late").hand.unstarted) == 1, "it is delivered for the first time"
+    app.conf.worker_deduplicate_successful_tasks = False
+    assert len(sorted_by("late", again=True).hand.unstarted) == 1
+
+
+def test_a_store_that_cannot_tell_lets_it_run(
+    app: Umbel, sorted_by: Callable[..., Intake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(ids: object) -> dict[str, Record]:
+        raise BackendGetMetaError("away")
+
+    app.conf.worker_deduplicate_successful_tasks = True
+    monkeypatch.setattr(app.store, "read", away)
+    assert len(sorted_by("late", again=True).hand.unstarted) == 1
+
+
+# Real workers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_direct_worker_reads_a_queue_of_its_own(farm_with: Callable[..., Farm]) -> None:
+    farm = farm_with(worker_direct=True)
+    farm.worker("-c", "1", "-n", "w1@here")
+    assert farm.send("add", 1, 2, queue="w1@here.dq").get(timeout=20) == 3
+    assert farm.send("add", 2, 2).get(timeout=20) == 4
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_a_soft_shutdown_gives_time_before_the_cold_one(farm_with: Callable[..., Farm], finishes: bool) -> None:
+    farm = farm_with(worker_soft_shutdown_timeout=60 if finishes else 0.2)
+    worker = farm.worker("-c", "1")
+    result = farm.send("hold", "h", str(farm.gate()))
+    farm.started("h")
+    worker.signal(signal.SIGQUIT)
+    until(lambda: "Soft shutdown (SIGQUIT)" in worker.text)
+    if finishes:
+        farm.gate().touch()
+    assert worker.wait() == 1
+    assert result.ready() == finishes
+    assert farm.depth().ready == (0 if finishes else 1)
+
+
+def test_a_second_signal_in_a_soft_shutdown_ends_it(farm_with: Callable[..., Farm]) -> None:
+    farm = farm_with(worker_soft_shutdown_timeout=600)
+    worker = farm.worker("-c", "1")
+    farm.send("hold", "h", str(farm.gate()))
+    farm.started("h")
+    for said in ("Soft shutdown (SIGQUIT)", ""):
+        worker.signal(signal.SIGQUIT)
+        until(lambda said=said: said in worker.text)  # type: ignore[misc]
+    assert worker.wait() == 1
+    assert farm.depth().ready == 1
