@@ -9,7 +9,7 @@ import pytest
 from umbel.core.delivery import GONE, Ack, ConsumerId, Delivery, Settlement, Ticket, Verdict
 from umbel.runtime.clock import SYSTEM
 from umbel.worker.board import Board
-from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.hand import GATHER, Finished, Hand, Held
 
 
 @pytest.fixture
@@ -94,6 +94,31 @@ def test_the_lane_waits_until_the_io_thread_sleeps(hand: Hand) -> None:
     assert not waiting.is_alive()
     hand.finish(Finished(one, Settlement(one.ticket, Ack())))
     assert not hand.io_rests(rests=True), "something has come: it may not sleep"
+
+
+def done(serial: int) -> Finished:
+    return Finished(held(serial), Settlement(held(serial).ticket, Ack()))
+
+
+def test_outcomes_gather_only_while_the_lane_goes_on_and_nobody_waits_for_one(hand: Hand) -> None:
+    woken: list[bool] = []
+    hand.wake_io = lambda: woken.append(True)
+    hand.finish(done(1))
+    assert not hand.io_gathers(), "the lane has nothing to go on with"
+    hand.put([held(2), held(3)])
+    assert hand.io_gathers()
+    hand.flush_if_late(1.0)
+    assert woken == [True], "the first one is late"
+    assert hand.io_gathers()
+    hand.flush_if_late(1.0 + GATHER / 2)
+    assert woken == [True]
+    hand.flush_if_late(1.0 + GATHER * 1.1)
+    assert woken == [True, True]
+    asked = done(2)
+    asked.answer = lambda verdict: None
+    hand.finish(asked)
+    assert not hand.io_gathers(), "the lane waits for the answer, and may have called before anybody slept"
+    assert not hand.io_idle
 
 
 def test_a_slot_that_was_being_written_counts_as_torn(tmp_path: Path) -> None:

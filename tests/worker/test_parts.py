@@ -261,6 +261,13 @@ def test_read_ahead_holds_twenty_milliseconds_of_work() -> None:
     assert ReadAhead(3).allowance(1) == 1
 
 
+def test_outcomes_gather_between_minute_and_long_tasks() -> None:
+    ahead = ReadAhead(None)
+    for name, seconds in (("minute", 0.00001), ("quick", 0.001), ("long", 0.01)):
+        ahead.ran(name, seconds)
+    assert [ahead.gathers(name) for name in ("minute", "quick", "long", "unknown")] == [False, True, False, False]
+
+
 @pytest.fixture
 def intake(app: Umbel, board: Board) -> Intake:
     return Intake(app, Hand(SYSTEM, board), ReadAhead(None), None, node="n")  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ from umbel.worker.joining import Share
 
 FLUSH = 0.002
 """Seconds that an outcome may wait in the lane before the I/O thread is woken for it."""
+GATHER = 0.005
+"""The same where the I/O thread lets outcomes gather."""
 
 
 REST = 0.1
@@ -92,6 +94,7 @@ class Hand:
         """How a lane that rests is woken, from any thread. One that waits in ``take`` need not set it."""
         self._resting = threading.Event()
         self._flushed = 0.0
+        self._patience = FLUSH
         self._closed = False
         self._lane_idle = False
         self._gate = threading.Lock()
@@ -141,6 +144,7 @@ class Hand:
     def io_rests(self, rests: bool) -> bool:
         """The I/O thread says that it sleeps, or no longer does. True: it may go on sleeping, nothing has come."""
         self.io_idle = rests
+        self._patience = FLUSH
         if not rests:
             self._resting.clear()
         elif self.finished:
@@ -148,6 +152,15 @@ class Hand:
         else:
             self._resting.set()
         return self.io_idle
+
+    def io_gathers(self) -> bool:
+        """The I/O thread would sleep though outcomes wait. True: it may, nobody waits for one and the lane goes on."""
+        self.io_idle = True  # first: who comes after the look below wakes it
+        self._patience = GATHER
+        if self.unstarted and not any(one.answer is not None or not one.last for one in tuple(self.finished)):
+            return True
+        self.io_idle = False
+        return False
 
     def open_gate(self) -> None:
         """Wake the lane if it waits."""
@@ -236,7 +249,7 @@ class Hand:
         self._resting.wait(REST)
 
     def flush_if_late(self, now: float) -> None:
-        """``flush``, if the last one is ``FLUSH`` seconds ago."""
-        if now - self._flushed > FLUSH:
+        """``flush``, if the last one is ``FLUSH`` or ``GATHER`` seconds ago."""
+        if now - self._flushed > self._patience:
             self._flushed = now
             self.flush()

@@ -188,6 +188,8 @@ class IoThread:
             if recalled or self._intake.busy() or (self._stopping and self._intake.unstarted):
                 self._intake.hand_back()
             self._intake.stage()
+            if self._gathers():
+                await self._rest_until(self._clock.monotonic() + TICK)
             self._collect()
             if recalled and not self._batch and self._intake.only_runs():
                 self._board.recall(on=False)
@@ -199,6 +201,26 @@ class IoThread:
                 return
             else:
                 await self._sleep(room)
+
+    def _gathers(self) -> bool:
+        """Whether to let outcomes gather: each exchange takes the interpreter from the lane, whose tasks are quick.
+
+        The lane wakes this thread as soon as one has waited long enough, and before anything that is not quick.
+        """
+        hand = self.hand
+        if self._batch or self._intake.out or self._stopping or not hand.finished or self.plan.width > 1:
+            return False
+        running = hand.places[0].held
+        if running is None or running.traits is None or not self._ahead.gathers(running.traits.name):
+            return False
+        return not self._intake.room() and not self._must_renew() and hand.io_gathers()
+
+    async def _rest_until(self, end: float) -> None:
+        self._wake.clear()
+        timer = self.loop.call_at(end, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self.hand.io_rests(False)
 
     def _must_renew(self) -> bool:
         """Whether only an exchange keeps the lease. Where a lock tells who lives, none is needed."""

@@ -14,6 +14,8 @@ MOST_HELD = 1024
 """Messages that a process may hold, however quick they are."""
 QUICK = 0.002
 """Seconds below which a task is settled together with its neighbours."""
+MINUTE = 0.0005
+"""Seconds below which enough tasks end during one exchange for the next one not to wait."""
 _WEIGHT = 0.2
 
 
@@ -52,6 +54,10 @@ class ReadAhead:
         A lane of several places knows neither: it cannot tell which task is to blame.
         """
         return self.width == 1 and (name not in self._by_name or name in self._starves)
+
+    def gathers(self, name: str) -> bool:
+        """Whether outcomes of this name should gather: too few end during one exchange to fill the next."""
+        return MINUTE <= self._by_name.get(name, 0.0) < QUICK
 
     def is_quick(self, name: str) -> bool:
         """Whether a task of this name is expected to be over at once. Unknown names are not."""
