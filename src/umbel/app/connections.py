@@ -16,6 +16,8 @@ from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured
 from umbel.result.base import Store
 from umbel.result.lookup import open_store
+from umbel.wire import serializers
+from umbel.wire.records import Codec
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -100,15 +102,30 @@ class Connections:
         if known is not None and known[0] == conf.version:
             return known[2]
         with self._lock:
-            version, key = conf.version, (self._store_url(), conf.result_expires, self._store_options())
+            lives = (conf.result_expires, conf.result_failure_expires)
+            version, key = conf.version, (self._store_url(), lives, self._store_options(), self._codec())
             if self._store is not None and self._store[1] == key:
                 store = self._store[2]
             elif key[0] is None:
                 store = None
             else:
-                store = open_store(key[0], expires=key[1] or None, clock=self._app.clock, options=key[2])
+                store = open_store(
+                    key[0],
+                    expires=lives[0] or None,
+                    failure_expires=lives[1],
+                    codec=key[3],
+                    clock=self._app.clock,
+                    options=key[2],
+                )
             self._store = (version, key, store)
         return store
+
+    def _codec(self) -> Codec:
+        """How results are written and read. Raises ``ImproperlyConfigured`` for a serializer or method that is not."""
+        conf = self._app.conf
+        names = conf.result_accept_content
+        accept = self._app.accept_content if names is None else serializers.content_types(names)
+        return Codec(conf.result_serializer, conf.result_compression, accept)
 
     def _store_url(self) -> str | None:
         conf = self._app.conf

@@ -23,7 +23,7 @@ from umbel.core.message import Headers
 from umbel.core.outcome import After, Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
-from umbel.wire import exceptions, json
+from umbel.wire import exceptions, json, serializers
 
 if TYPE_CHECKING:
     from umbel.app.request import Context
@@ -168,13 +168,17 @@ def _succeeded(run: Run) -> None:
     traits, own = run.traits, run.context.__dict__
     embed, after = own["embed"], None
     stored = traits.policy_for(own.get("ignore_result", run.headers.ignore_result)).store_result
-    data = json.dumps(run.retval) if stored or embed.chord else b""
+    plain = traits.result_serializer == "json"
+    data = json.dumps(run.retval) if (stored and plain) or embed.chord else b""
     if (embed.chain or embed.chord or embed.callbacks) and not run.context.is_eager:
         after = Follower(traits.task.app).succeeded(run.context, run.retval, msgspec.Raw(data))
     publish = tuple(own["publish"]) if "publish" in own else ()
     if not stored:
         run.outcome = Success(_UNSTORED, publish, after)
         return
+    result: Any = msgspec.Raw(data)
+    if not plain:  # encoded here for the first time, because what it raises is the task's failure
+        result, data = run.retval, serializers.encode(run.retval, traits.result_serializer)[2]
     if traits.result_max_size and len(data) > traits.result_max_size and traits.name not in _BIG:
         _BIG.add(traits.name)
         logger.warning(
@@ -183,7 +187,7 @@ def _succeeded(run: Run) -> None:
             len(data),
             traits.result_max_size,
         )
-    run.outcome = Success(_record(run, states.SUCCESS, msgspec.Raw(data)), publish, after)
+    run.outcome = Success(_record(run, states.SUCCESS, result), publish, after)
 
 
 def _retried(run: Run, error: Retry) -> None:

@@ -26,6 +26,7 @@ class Traits:
         self.after_return = _overridden(task, "after_return")
         self.track_started = bool(task.track_started)
         self.throws = tuple(task.throws or ())
+        self.result_serializer: str = app.conf.result_serializer
         self.result_max_size: int | None = app.conf.result_max_size
         self.extended: bool = app.conf.result_extended
         self.soft_time_limit: float | None = task.soft_time_limit or app.conf.task_soft_time_limit

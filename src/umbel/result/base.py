@@ -4,10 +4,25 @@ The suite that holds every adapter is ``umbel.testing.result_conformance``.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from umbel.core.joining import Abandoned, Joined, Step
 from umbel.core.record import Record
+from umbel.core.states import FAILURE
+
+
+class Life(NamedTuple):
+    """How long records are kept, in seconds: all (None: for ever), and failures (None: as the others, 0: for ever)."""
+
+    expires: float | None
+    failure_expires: float | None
+
+    def end(self, record: Record, now: float) -> float | None:
+        """When a record that is written now expires."""
+        seconds = self.expires
+        if record.status == FAILURE and self.failure_expires is not None:
+            seconds = self.failure_expires or None
+        return None if seconds is None else now + seconds
 
 
 class SyncStore(Protocol):

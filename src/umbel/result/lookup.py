@@ -7,6 +7,7 @@ from typing import Any, cast
 from umbel.core.errors import ImproperlyConfigured
 from umbel.result.base import Store
 from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire.records import JSON, Codec
 
 BUILT = {
     "sqlite": "umbel.result.sqlite:SqliteStore",
@@ -23,14 +24,27 @@ PLANNED = frozenset(
 
 
 def open_store(
-    url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+    url: str,
+    *,
+    expires: float | None,
+    failure_expires: float | None = None,
+    codec: Codec = JSON,
+    clock: Clock = SYSTEM,
+    options: Mapping[str, Any] | None = None,
 ) -> Store:
-    """The store of a URL; connects nothing yet. Records live ``expires`` seconds. Raises ``ImproperlyConfigured``."""
+    """The store of a URL; connects nothing yet. Raises ``ImproperlyConfigured``.
+
+    Records live ``expires`` seconds (None: for ever), those of failures ``failure_expires`` (None: as the others, 0:
+    for ever). ``codec`` makes bytes of them.
+    """
     scheme = url.partition("://")[0]
     if "://" not in url or scheme not in BUILT:
         raise ImproperlyConfigured(_not_built(url, scheme))
     module, _, name = BUILT[scheme].partition(":")
-    return cast(Store, getattr(import_module(module), name)(url, expires=expires, clock=clock, options=options))
+    make = getattr(import_module(module), name)
+    return cast(
+        Store, make(url, expires=expires, failure_expires=failure_expires, codec=codec, clock=clock, options=options)
+    )
 
 
 def _not_built(url: str, scheme: str) -> str:

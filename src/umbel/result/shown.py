@@ -2,7 +2,7 @@
 
 from umbel.core.record import Record
 from umbel.core.states import READY_STATES
-from umbel.wire import records as wire
+from umbel.wire.records import JSON, Codec
 
 Row = tuple[str, str, bytes]
 """Task id, status, and the encoded record."""
@@ -11,7 +11,8 @@ Row = tuple[str, str, bytes]
 class Shown:
     """What readers last saw of tasks that were not at their end, so that a wait can tell what is new. Bounded."""
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, codec: Codec = JSON, limit: int = 10_000) -> None:
+        self._codec = codec
         self._limit = limit
         self._seen: dict[str, bytes] = {}
 
@@ -19,7 +20,7 @@ class Shown:
         """The records of these rows."""
         for row in rows:
             self.note(*row)
-        return {task_id: wire.decode(data) for task_id, _, data in rows}
+        return {task_id: self._codec.decode(data) for task_id, _, data in rows}
 
     def note(self, task_id: str, status: str, data: bytes) -> None:
         """Somebody sees this now."""

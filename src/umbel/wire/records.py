@@ -1,5 +1,6 @@
-"""A result record's bytes and back: the JSON that Celery stores as ``celery-task-meta``. Pure."""
+"""A result record's bytes and back: what Celery stores as ``celery-task-meta``, JSON unless said otherwise. Pure."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -7,7 +8,8 @@ from msgspec import UNSET
 
 from umbel.core.errors import DecodeError, EncodeError
 from umbel.core.record import Record
-from umbel.wire import compression, json
+from umbel.core.states import SUCCESS
+from umbel.wire import compression, json, serializers
 
 _COMPRESSED = b"\0celery-compressed\0"
 _MARK = b'"__type__"'
@@ -51,16 +53,75 @@ def _dumps(name: str, value: Any) -> bytes:
 
 def decode(data: bytes) -> Record:
     """The record of these bytes, compressed or not; keys that it does not know are skipped. Raises ``DecodeError``."""
-    if data.startswith(_COMPRESSED):
-        method, _, data = data[len(_COMPRESSED) :].partition(b"\0")
-        data = compression.decompress(data, method.decode(errors="replace"))
+    data = _opened(data)
     if _MARK not in data:
         try:
             return _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the standard library accepts more
-    found = json.loads(data)
+    return _of_mapping(json.loads(data))
+
+
+def _opened(data: bytes) -> bytes:
+    """Without Celery's compression: a mark and the method's name stand before the bytes."""
+    if not data.startswith(_COMPRESSED):
+        return data
+    method, _, data = data[len(_COMPRESSED) :].partition(b"\0")
+    return compression.decompress(data, method.decode(errors="replace"))
+
+
+def _of_mapping(found: Any) -> Record:
     if not isinstance(found, dict) or not isinstance(found.get("status"), str):
         raise DecodeError("not a result record: it has no status")
     known = {name: found[name] for name in Record.__struct_fields__ if name in found}
     return Record(**known)
+
+
+class Codec:
+    """How records become bytes: by a serializer (name or content type), and a method of compression.
+
+    Reads what it writes, and JSON; bytes of other content types than ``accept`` are not looked into. Equal to another
+    one of the same make. Raises ``ImproperlyConfigured`` for what is not there.
+    """
+
+    def __init__(
+        self, serializer: str = "json", method: str | None = None, accept: frozenset[str] = frozenset()
+    ) -> None:
+        self.make = (serializer, method, accept)
+        self._serializer = serializers.find(serializer)
+        self._method = compression.find(method) if method else None
+        self._accept = accept
+        self.encode: Callable[[Record], bytes] = encode
+        self.decode: Callable[[bytes], Record] = decode
+        if self._serializer.name != "json":
+            self.encode, self.decode = self._encoded, self._decoded
+        if self._method is not None:
+            self._written, self.encode = self.encode, self._compressed
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Codec) and self.make == other.make
+
+    def __hash__(self) -> int:
+        return hash(self.make)
+
+    def _encoded(self, record: Record) -> bytes:
+        said = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not UNSET}
+        plain = {name: json.loads(bytes(v)) if type(v) is msgspec.Raw else v for name, v in said.items()}
+        return serializers.encode(plain, self._serializer.name)[2]
+
+    def _compressed(self, record: Record) -> bytes:
+        """SUCCESS under the method's short name, which Celery reads as well: so scripts know it (``success.lua``)."""
+        method = self._method
+        assert method is not None
+        name = method.short if record.status == SUCCESS and method.short else method.content_type
+        return b"%b%b\0%b" % (_COMPRESSED, name.encode(), compression.compress(self._written(record), name)[1])
+
+    def _decoded(self, data: bytes) -> Record:
+        data = _opened(data)
+        if data.startswith(b"{"):
+            return decode(data)
+        found = self._serializer
+        return _of_mapping(serializers.decode(data, found.content_type, found.content_encoding, self._accept))
+
+
+JSON = Codec()

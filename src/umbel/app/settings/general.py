@@ -11,7 +11,7 @@ class General(Values):
     accept_content = Setting(
         maybe(names), ("json",), "Content types that are decoded, by name or MIME type. None: all."
     )
-    result_accept_content = later(None, "The same for results; None: as accept_content.", maybe(names))
+    result_accept_content = Setting(maybe(names), None, "The same for results; None: as accept_content.")
     enable_utc = Setting(flag, True, "Send times in UTC.")
     timezone = Setting(maybe(parse.zone), None, "Zone of times without one. None: UTC, or local without enable_utc.")
     imports = Setting(names, (), "Modules that a worker imports when it starts.")

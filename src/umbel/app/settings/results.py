@@ -33,10 +33,14 @@ class Results(Values):
     result_chord_retry_interval = Setting(
         seconds, 1.0, "How often celery.chord_unlock looks at an unfinished chord; Umbel's stores need no looking."
     )
-    result_compression = later(None, "How results are compressed.")
+    result_compression = Setting(
+        maybe(text), None, "How results are compressed: zlib, gzip, bzip2, lzma, zstd or brotli."
+    )
     result_expires = Setting(maybe(seconds), DAY, "How long a result is kept; None or 0: for ever.")
     result_extended = Setting(flag, False, "Store name, args, kwargs, worker, retries and queue with a result.")
-    result_failure_expires = later(None, "The same for failures; None: as result_expires.")
+    result_failure_expires = Setting(
+        maybe(seconds), None, "The same for failures; None: as result_expires, 0: for ever."
+    )
     result_max_size = Setting(
         maybe(count.of("bytes")),
         1024 * 1024,
@@ -46,7 +50,7 @@ class Results(Values):
     result_persistent = no_use(
         None, "Whether results sent as messages survive the broker.", "results are not sent as messages"
     )
-    result_serializer = later("json", "How results are encoded.", text)
+    result_serializer = Setting(text, "json", "How results are encoded: json, msgpack, yaml or pickle.")
 
     result_cache_max = obsolete("results are not cached; leave it out", -1)
     result_exchange = obsolete(_RPC, "celeryresults")

@@ -4,7 +4,7 @@ import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
-from umbel.drivers.redis import JOINING
+from umbel.drivers.redis import JOINING, SUCCESS
 
 _SHEBANG = "#!lua flags=allow-oom\n"
 """Draining has to work on a full server too."""
@@ -38,8 +38,8 @@ def _load(*, flags: bool) -> dict[str, Script]:
         if name == file.name or name in ("common", "routing"):
             continue
         first = _FIRSTS[flags, name in _STRICT]
-        parts = [common, routing if name in _ROUTING else "", JOINING if name == "settle" else "", file.read_text()]
-        text = first + "".join(parts)
+        shared = JOINING + SUCCESS if name == "settle" else ""
+        text = first + common + (routing if name in _ROUTING else "") + shared + file.read_text()
         found[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return found
 

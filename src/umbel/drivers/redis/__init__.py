@@ -19,9 +19,12 @@ from umbel.drivers.redis.trouble import (
 
 JOINING = (files(__name__) / "joining.lua").read_text("utf-8")
 """What a store's and a broker's scripts share: it defines ``joining()``, which returns ``join`` and ``check``."""
+SUCCESS = (files(__name__) / "success.lua").read_text("utf-8")
+"""Shared likewise: it defines ``says_success(bytes of a result)``."""
 
 __all__ = [
     "JOINING",
+    "SUCCESS",
     "TRACKS_SCRIPTS",
     "BadOperation",
     "Command",

@@ -8,10 +8,11 @@ from umbel.core.record import Record
 from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Space, Write, space
 from umbel.drivers.options import Options
+from umbel.result.base import Life
 from umbel.result.memory.joins import MemoryJoins
 from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
-from umbel.wire import records as wire
+from umbel.wire.records import JSON, Codec
 
 _Kept = tuple[str, float | None, bytes]
 """Status, wall time of its end, and the encoded record."""
@@ -21,16 +22,25 @@ class MemoryStore:
     """See ``result.base.Store``. ``memory://`` is one for the whole process, ``memory://NAME`` another."""
 
     def __init__(
-        self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        expires: float | None,
+        failure_expires: float | None = None,
+        codec: Codec = JSON,
+        clock: Clock = SYSTEM,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         Options(url, options or {}, ())
         self.url = url
         self.expires = expires
+        self.codec = codec
+        self._life = Life(expires, failure_expires)
         self.space: Space = space(url)
         self.clock = clock
         self._kept: dict[str, _Kept] = self.space.part("store", dict)
         self.joins = MemoryJoins(self.space, clock, expires)
-        self._shown = Shown()
+        self._shown = Shown(codec)
         self._sync = MemorySyncStore(self)
 
     @property
@@ -40,8 +50,8 @@ class MemoryStore:
 
     def compile(self, record: Record) -> Write:
         """As the port says. The record lives ``expires`` seconds from now."""
-        ends = None if self.expires is None else self.clock.now() + self.expires
-        return Write(partial(self._put, record.task_id, (record.status, ends, wire.encode(record))))
+        ends = self._life.end(record, self.clock.now())
+        return Write(partial(self._put, record.task_id, (record.status, ends, self.codec.encode(record))))
 
     def write_now(self, records: Sequence[Record]) -> None:
         """What both sides do to write."""

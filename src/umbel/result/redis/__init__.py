@@ -10,7 +10,8 @@ from typing import Any
 
 from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
-from umbel.drivers.redis import Command, Place, Pool, explained, is_elsewhere, is_error, parse
+from umbel.core.states import FAILURE
+from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
@@ -19,9 +20,9 @@ from umbel.result.redis.shared_line import SharedLine
 from umbel.result.shown import Shown
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
-from umbel.wire import records as wire
+from umbel.wire.records import JSON, Codec
 
-_STORE = resources.files(__name__).joinpath("store.lua").read_text()
+_STORE = SUCCESS + resources.files(__name__).joinpath("store.lua").read_text()
 _STORE_SHA = hashlib.sha1(_STORE.encode()).hexdigest()
 _KEY = "celery-task-meta-"
 _AT_ONCE = 1000
@@ -39,7 +40,14 @@ class RedisStore:
     """
 
     def __init__(
-        self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        expires: float | None,
+        failure_expires: float | None = None,
+        codec: Codec = JSON,
+        clock: Clock = SYSTEM,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.place, chosen = parse(url, options)
         self.url = url
@@ -48,7 +56,9 @@ class RedisStore:
         prefix = _separated(str(chosen.get("global_keyprefix") or ""))
         self.prefix = prefix + _KEY
         self.shown = Shown()
+        self.codec = codec
         self._ttl = 0 if expires is None else max(1, int(expires))
+        self._failure_ttl = self._ttl if failure_expires is None else int(failure_expires)
         policy = chosen.get("retry_policy")
         timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
@@ -64,7 +74,8 @@ class RedisStore:
 
     def compile(self, record: Record) -> Op:
         """As the port says. The record lives ``expires`` seconds from now."""
-        return ("result", self.place.db, self.prefix + record.task_id, self._ttl, wire.encode(record))
+        ttl = self._failure_ttl if record.status == FAILURE else self._ttl
+        return ("result", self.place.db, self.prefix + record.task_id, ttl, self.codec.encode(record))
 
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
@@ -131,7 +142,7 @@ class RedisStore:
             if data is None:
                 continue
             try:
-                record = wire.decode(data)
+                record = self.codec.decode(data)
             except DecodeError as exc:
                 key = self.prefix + task_id
                 raise BackendGetMetaError(f"what Redis at {self.place} holds as {key} is no result: {exc}") from exc

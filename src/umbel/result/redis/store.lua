@@ -1,9 +1,7 @@
 -- Stores one result and tells who waits, unless the task is SUCCESS already.
--- KEYS[1] the result's key, which is its channel too; ARGV: seconds to live (0: for ever), the record as JSON.
--- Both Celery and Umbel write the state first; what Celery 5.7 compressed cannot be seen into, and counts as no SUCCESS.
-if string.find(redis.call('GETRANGE', KEYS[1], 0, 30), '^{"status": ?"SUCCESS"') then
-    return 0
-end
+-- KEYS[1] the result's key, which is its channel too; ARGV: seconds to live (0: for ever), the record's bytes.
+local had = redis.call('GET', KEYS[1])
+if had and says_success(had) then return 0 end
 if ARGV[1] == '0' then
     redis.call('SET', KEYS[1], ARGV[2])
 else

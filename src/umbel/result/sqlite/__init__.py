@@ -10,11 +10,12 @@ from umbel.core.errors import OperationalError
 from umbel.core.record import Record
 from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
+from umbel.result.base import Life
 from umbel.result.shown import Row, Shown
 from umbel.result.sqlite.joins import SqliteJoins
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
-from umbel.wire import records as wire
+from umbel.wire.records import JSON, Codec
 
 # A number of its own keeps new rows together: by task id, which is random, each would dirty another page.
 _SCHEMA = """\
@@ -53,16 +54,25 @@ class SqliteStore:
     """See ``result.base.Store``. Options: ``synchronous``, as the broker's."""
 
     def __init__(
-        self, url: str, *, expires: float | None, clock: Clock = SYSTEM, options: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        expires: float | None,
+        failure_expires: float | None = None,
+        codec: Codec = JSON,
+        clock: Clock = SYSTEM,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         path, given = parse_url(url)
         chosen = Options(url, {**given, **(options or {})}, OPTIONS)
         self.url = url
         self.expires = expires
+        self.codec = codec
+        self._life = Life(expires, failure_expires)
         synchronous = chosen.text("synchronous", "NORMAL")
         self.database = Database(path, PART, clock=clock, synchronous=synchronous)
         self.joins = SqliteJoins(path, clock, expires, synchronous)
-        self.shown = Shown()
+        self.shown = Shown(codec)
         self._sync = SqliteSyncStore(self)
 
     @property
@@ -75,8 +85,8 @@ class SqliteStore:
         if not self.database.ready:  # the broker that runs this may never have met the table
             with storing((record,)):
                 self.database.prepare()
-        expires = None if self.expires is None else self.database.clock.now() + self.expires
-        return Write(_STORE, (record.task_id, record.status, expires, wire.encode(record)))
+        expires = self._life.end(record, self.database.clock.now())
+        return Write(_STORE, (record.task_id, record.status, expires, self.codec.encode(record)))
 
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says: one transaction."""

@@ -21,12 +21,9 @@ local function store(key, ttl, payload)
   if ttl == '0' then call('SET', key, payload) else call('SET', key, payload, 'EX', ttl) end
 end
 
--- SUCCESS is never overwritten. The status comes first in what Celery and Umbel write.
 local function is_success(key)
   local had = call('GET', key)
-  if not had then return false end
-  if find(had, '^{"status"') then return find(had, '^{"status": ?"SUCCESS"') ~= nil end
-  return find(had, '"status": ?"SUCCESS"') ~= nil
+  return had and says_success(had)
 end
 
 local function count_loss(tag, loss)
