@@ -205,6 +205,14 @@ async def endless_await(key: object = "endless") -> None:
 
 
 @app.task
+async def endless_async_loop(key: object = "endless") -> None:
+    """Never lets its loop do anything else."""
+    note("start", key)
+    while True:
+        pass
+
+
+@app.task
 async def catches_soft(key: object = "caught") -> str:
     note("start", key)
     try:

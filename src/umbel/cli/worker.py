@@ -14,12 +14,12 @@ from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
+from umbel.core.errors import ImproperlyConfigured
 from umbel.worker import run
 from umbel.worker.options import WorkerOptions
+from umbel.worker.plan import POOLS, chosen_pool
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
-POOLS = ("prefork", "solo")
-LATER_POOLS = ("threads", "asyncio", "gevent", "eventlet", "processes", "custom")
 
 BY_DESIGN = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 LATER = {
@@ -32,21 +32,17 @@ LATER = {
     "--umask": "MODE",
     "--executable": "FILE",
     "--autoscale": "MAX,MIN",
-    "--max-tasks-per-child": "N",
-    "--max-memory-per-child": "KIB",
     "--disable-prefetch": None,
     "--heartbeat-interval": "SECONDS",
-    "--pool-start-method": "METHOD",
 }
 
 
 def pool_of(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    """A lane that exists."""
-    if name is None or name in POOLS:
-        return name
-    if name in LATER_POOLS:
-        raise click.BadParameter(f"{name} is not built yet; there is {' and '.join(POOLS)}")
-    raise click.BadParameter(f"there is no {name!r}; there is {' and '.join(POOLS)}")
+    """A lane that exists, and whose library is there."""
+    try:
+        return None if name is None else chosen_pool(name)
+    except ImproperlyConfigured as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def not_built(_context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -78,8 +74,17 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.command("worker", cls=Command)
 @click.option("-Q", "--queues", metavar="A,B", help="Read these queues.")
 @click.option("-X", "--exclude-queues", metavar="A,B", help="Read all declared queues but these.")
-@click.option("-c", "--concurrency", type=click.IntRange(1), help="Processes (default: the CPUs).")
-@click.option("-P", "--pool", callback=pool_of, metavar="LANE", help="prefork (default), or solo for debugging.")
+@click.option("-P", "--pool", callback=pool_of, metavar="LANE", help=f"One of: {', '.join(POOLS)} (default: prefork).")
+@click.option("-c", "--concurrency", type=click.IntRange(1), help="Processes of prefork; else slots per process.")
+@click.option("--processes", type=click.IntRange(1), metavar="N", help="Processes, where each has many slots.")
+@click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a process after N tasks.")
+@click.option("--max-memory-per-child", type=click.IntRange(1), metavar="KIB", help="Replace a process above KIB.")
+@click.option(
+    "--pool-start-method",
+    "start_method",
+    type=click.Choice(["forkserver", "fork", "spawn"]),
+    help="How processes are started.",
+)
 @click.option("-n", "--hostname", metavar="NAME", help="The worker's name; %h host, %n its first part, %d its domain.")
 @click.option("-l", "--loglevel", type=click.Choice(LEVELS, case_sensitive=False), help="Default: WARNING.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)

@@ -112,6 +112,21 @@ class Announcer:
             signals.task_rejected.send(sender=self.consumer, message=message, exc=error)
 
 
+def tell_failure(app: Umbel, message: Message, context: Context, error: BaseException) -> None:
+    """User code hears of a failure that came from outside of it: a hard limit, or a lost process."""
+    task = app.tasks.get(message.headers.task)
+    if task is None:
+        return
+    id, args, kwargs, einfo = message.headers.id, context.args or (), context.kwargs or {}, ExceptionInfo(error, None)
+    try:
+        task.on_failure(error, id, args, kwargs, einfo)
+    except Exception:
+        logger.exception("Task %s[%s] on_failure handler raised", task.name, id)
+    signals.task_failure.send(
+        sender=task, task_id=id, exception=error, args=args, kwargs=kwargs, traceback=None, einfo=einfo
+    )
+
+
 def context_of(message: Message, nodename: str, accept: frozenset[str], queue: str | None = None) -> Context:
     """The context of a message that is not run, with its arguments where they can be had."""
     try:

@@ -29,7 +29,7 @@ def make_banner(app: Umbel, plan: Plan) -> Banner:
         broker=app.broker.url,
         results=app.store.url if app.store is not None else None,
         pool=plan.pool,
-        slots=plan.processes,
+        slots=plan.processes * plan.width,
         queues=plan.queues,
         tasks=tuple(sorted(name for name in app.tasks if not name.startswith("celery."))),
         notes=notes if plan.pool == "solo" else (),

@@ -88,6 +88,10 @@ class Hand:
         self.lease_end = float("inf")
         """Monotonic seconds until which this process may start what it holds. Set by the I/O thread."""
         self.places = tuple(Place(index) for index in range(board.width))
+        self.retired = False
+        """Nothing more is to start here: the process ends after what runs."""
+        self.lone: Held | None = None
+        """What runs, and beside which nothing else may."""
         self.io_idle = False
         self.wake_io: Callable[[], None] = lambda: None
         self.wake_lane: Callable[[], None] = self._release
@@ -139,6 +143,7 @@ class Hand:
             if one.answer is not None:
                 one.answer(GONE)
         self._resting.set()
+        self._lane_idle = True
         self.open_gate()
 
     def io_rests(self, rests: bool) -> bool:
@@ -179,14 +184,14 @@ class Hand:
     def take(self) -> Held | None:
         """The next one to start, waiting for it; None when the process ends."""
         while not self._closed:
-            if not self.board.recalled():
+            if not (self.retired or self.board.recalled()):
                 try:
                     return self.unstarted.popleft()
                 except IndexError:
                     pass
             self.flush()
             self._lane_idle = True
-            if not self._closed and (self.board.recalled() or not self.unstarted):
+            if not self._closed and (self.retired or self.board.recalled() or not self.unstarted):
                 self._gate.acquire()
         return None
 
@@ -206,20 +211,16 @@ class Hand:
 
     def try_take(self, running: int) -> Held | None:
         """The next one that may start beside so many others, or None."""
-        if self.board.recalled():
+        if self.retired or self.board.recalled():
             return None
         try:
             held = self.unstarted.popleft()
         except IndexError:
             return None
-        if running and (held.alone or self.runs_alone()):
+        if running and (held.alone or self.lone is not None):
             self.unstarted.appendleft(held)
             return None
         return held
-
-    def runs_alone(self) -> bool:
-        """Whether something runs beside which nothing may."""
-        return any(place.since and place.held is not None and place.held.alone for place in self.places)
 
     def rest(self) -> bool:
         """The lane goes to sleep: from now on ``wake_lane`` is called when there is something new. False: it ends."""

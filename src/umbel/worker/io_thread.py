@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -35,6 +34,7 @@ from umbel.core.delivery import (
 )
 from umbel.core.errors import BackendStoreError, OperationalError
 from umbel.core.record import Record
+from umbel.runtime.unpatched import Flag, Loop, start
 from umbel.worker.board import Board
 from umbel.worker.bodies import Bodies
 from umbel.worker.hand import Finished, Hand
@@ -67,8 +67,8 @@ class IoThread:
         self._board: Board = hand.board
         self._id = consumer
         self._store = app.store
-        self._thread = threading.Thread(target=self._main, name="umbel-io", daemon=True)
-        self._looping = threading.Event()
+        self._looping = Flag()
+        self._ended = Flag()
         self._orders: deque[Callable[[], None]] = deque()
         self._queues = plan.reads
         self._batch: list[Finished] = []
@@ -84,12 +84,12 @@ class IoThread:
 
     def start(self) -> None:
         """Start, and return when the loop runs."""
-        self._thread.start()
+        start(self._main, "umbel-io")
         self._looping.wait()
 
     def join(self) -> None:
         """Wait for the end."""
-        self._thread.join()
+        self._ended.wait()
 
     def stop(self) -> None:
         """Claim no more, hand back what has not started, end after what runs. At any time; safe to repeat."""
@@ -129,13 +129,15 @@ class IoThread:
     def _main(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            asyncio.run(self._run())
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                runner.run(self._run())
         except BaseException:
             # Nothing of what this process runs could be settled any more, and a task of an hour would not notice.
             logger.exception("A process ends because of an error in Umbel itself")
             os._exit(1)
         self.hand.finished.extend(self._batch)
         self.hand.close()
+        self._ended.set()
 
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()

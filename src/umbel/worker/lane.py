@@ -13,7 +13,7 @@ from umbel.app.execution import failure_record
 from umbel.app.request import Context
 from umbel.app.traits import Traits
 from umbel.core import states
-from umbel.core.delivery import Delivery, Keep, Release, Settlement, Verdict
+from umbel.core.delivery import Delivery, Keep, Release, Settlement
 from umbel.core.errors import ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
 from umbel.core.message import Message
 from umbel.core.options import timestamp
@@ -29,7 +29,7 @@ from umbel.worker.plan import Plan, accepted
 from umbel.worker.readahead import ReadAhead
 
 logger = logging.getLogger("umbel.worker")
-Answer = Callable[[Verdict], None]
+Answer = Callable[[Any], None]
 
 
 class Lane:
@@ -43,8 +43,10 @@ class Lane:
         self.clock = app.clock
         self.nodename = plan.nodename
         self.revoked: Callable[[str], bool] = lambda id: False
-        self.retire: Callable[[], None] = lambda: None
+        self.retire: Callable[[str], None] = lambda why: None
         """Ends this process after what runs, so that a fresh one takes its place. From any thread."""
+        self.worn: Callable[[int], None] = lambda count: None
+        """Told after each task how many this process has run."""
         self.forked = False
         """This is a child that a task forked."""
         self.accept = accepted(app)
@@ -59,7 +61,7 @@ class Lane:
         """Run until the hand is closed and empty."""
         raise NotImplementedError
 
-    def waiter(self) -> tuple[Answer, Callable[[], Verdict]]:
+    def waiter(self) -> tuple[Answer, Callable[[], Any]]:
         """Two ends of one answer: the first is called on the I/O thread, the second waits for it where a task runs."""
         raise NotImplementedError
 

@@ -8,6 +8,9 @@ class WorkerOptions(msgspec.Struct, kw_only=True):
 
     pool: str | None = None
     concurrency: int | None = None
+    processes: int | None = None
+    max_tasks_per_child: int | None = None
+    max_memory_per_child: int | None = None
     queues: tuple[str, ...] | None = None
     exclude_queues: tuple[str, ...] = ()
     hostname: str | None = None

@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 import msgspec
 
@@ -19,8 +20,14 @@ from umbel.worker.options import WorkerOptions
 
 logger = logging.getLogger("umbel.worker")
 
-POOLS = ("prefork", "solo")
-_LATER = ("threads", "asyncio", "gevent", "eventlet", "processes", "custom")
+POOLS = ("prefork", "threads", "asyncio", "gevent", "eventlet", "solo")
+ALIASES = {"processes": "prefork", "aio": "asyncio"}
+EXTRAS = ("gevent", "eventlet")
+"""Pools that need a library of their own, which replaces parts of Python's."""
+WIDTHS = {"threads": 10, "asyncio": 100, "gevent": 100, "eventlet": 100}
+"""Places of one process where nobody says how many."""
+ONE_AT_A_TIME = ("prefork", "solo")
+"""Pools whose processes run one task each, and whose hard limits are the supervisor's alone."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float | None
     soft_time_limit: float | None
     start_method: str
+    max_tasks: int | None
+    max_memory: int | None
     log: LogSetup
     purge: bool
     app_at: str | None
@@ -51,18 +60,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The queues that its processes claim from."""
         return tuple(self.copies.get(name, name) for name in self.queues)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether a process runs many tasks at once and ends them at their limits itself."""
+        return self.pool not in ONE_AT_A_TIME
+
 
 def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None = None) -> Plan:
     """Resolve; ``queues`` if they are chosen already. Raises ``ImproperlyConfigured`` for what cannot be."""
     conf, node = app.conf, nodename(options.hostname)
-    pool = options.pool or conf.worker_pool or "prefork"
-    if pool not in POOLS:
-        known = "is not built yet" if pool in _LATER else "is not known"
-        raise ImproperlyConfigured(f"The pool {pool!r} {known}. Use --pool prefork or --pool solo.")
-    concurrency = options.concurrency if options.concurrency is not None else conf.worker_concurrency
-    processes = int(concurrency) if concurrency is not None else usable_cpus()
-    if processes < 1:
-        raise ImproperlyConfigured(f"--concurrency must be at least 1, not {processes}.")
+    pool = chosen_pool(options.pool or conf.worker_pool or "prefork")
+    processes, width = _size(app, options, pool)
     queues = queues or chosen_queues(app, options)
     check_limits(app, hard=options.time_limit, soft=options.soft_time_limit)
     multiplier = options.prefetch_multiplier
@@ -71,7 +79,8 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
     return Plan(
         nodename=node,
         pool=pool,
-        processes=1 if pool == "solo" else processes,
+        processes=processes,
+        width=width,
         queues=queues,
         copies=copies_of(app, queues),
         lease=conf.worker_lease,
@@ -81,7 +90,9 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         cap=0 if conf.worker_disable_prefetch else int(multiplier) if multiplier else None,
         time_limit=options.time_limit,
         soft_time_limit=options.soft_time_limit,
-        start_method=options.start_method or conf.worker_pool_start_method,
+        start_method=_start_method(options.start_method or conf.worker_pool_start_method, pool),
+        max_tasks=_per_child(app, pool, options.max_tasks_per_child, conf.worker_max_tasks_per_child),
+        max_memory=_per_child(app, pool, options.max_memory_per_child, conf.worker_max_memory_per_child),
         log=logging_of(app, options, node),
         purge=options.purge,
         app_at=_where(app),
@@ -99,6 +110,46 @@ def logging_of(app: Umbel, options: WorkerOptions, node: str) -> LogSetup:
         logfile=options.logfile or app.conf.worker_logfile,
         color=options.color,
     )
+
+
+def chosen_pool(name: str) -> str:
+    """The lane of this name. Raises ``ImproperlyConfigured``."""
+    pool = ALIASES.get(name, name)
+    if pool not in POOLS:
+        raise ImproperlyConfigured(f"There is no pool {name!r}; there is {', '.join(POOLS)}.")
+    if pool in EXTRAS and find_spec(pool) is None:
+        raise ImproperlyConfigured(f"The pool {pool} needs a library: pip install 'umbel[{pool}]'.")
+    return pool
+
+
+def _size(app: Umbel, options: WorkerOptions, pool: str) -> tuple[int, int]:
+    """How many processes, and how many places each has."""
+    given = options.concurrency if options.concurrency is not None else app.conf.worker_concurrency
+    if given is not None and given < 1:
+        raise ImproperlyConfigured(f"--concurrency must be at least 1, not {given}.")
+    if options.processes is not None and options.processes < 1:
+        raise ImproperlyConfigured(f"--processes must be at least 1, not {options.processes}.")
+    if pool == "solo":
+        return 1, 1
+    if pool == "prefork":
+        if given and options.processes and given != options.processes:
+            raise ImproperlyConfigured("Under prefork --concurrency and --processes mean the same; give one of them.")
+        return options.processes or given or usable_cpus(), 1
+    width = given or (usable_cpus() if app.conf.defaults == "celery" else WIDTHS[pool])
+    return options.processes or 1, width
+
+
+def _start_method(method: str, pool: str) -> str:
+    """What patches the interpreter must do so before anything else is loaded: then nothing can be forked."""
+    return "spawn" if pool in EXTRAS else method
+
+
+def _per_child(app: Umbel, pool: str, given: int | None, setting: int | None) -> int | None:
+    """A limit after which a process is replaced. Celery knows it for prefork only."""
+    limit = given if given is not None else setting
+    if pool == "solo" or (app.conf.defaults == "celery" and pool != "prefork"):
+        return None
+    return limit or None
 
 
 def chosen_queues(app: Umbel, options: WorkerOptions) -> tuple[str, ...]:

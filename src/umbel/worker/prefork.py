@@ -7,7 +7,7 @@ from typing import Any
 
 from umbel.app.application import Umbel
 from umbel.app.traits import Traits
-from umbel.core.delivery import GONE, Verdict
+from umbel.core.delivery import GONE
 from umbel.core.message import Message
 from umbel.core.record import Record
 from umbel.worker.hand import Hand, Held
@@ -38,23 +38,23 @@ class MainLane(Lane):
         finally:
             self._limit.close()
 
-    def waiter(self) -> tuple[Answer, Callable[[], Verdict]]:
+    def waiter(self) -> tuple[Answer, Callable[[], Any]]:
         """As ``thread_waiter``."""
         return thread_waiter()
 
 
-def thread_waiter() -> tuple[Answer, Callable[[], Verdict]]:
+def thread_waiter() -> tuple[Answer, Callable[[], Any]]:
     """An answer that a thread waits for."""
     answered = threading.Event()
-    verdicts: list[Verdict] = [GONE]
+    answers: list[Any] = [GONE]
 
-    def answer(verdict: Verdict) -> None:
-        verdicts[0] = verdict
+    def answer(value: Any) -> None:
+        answers[0] = value
         answered.set()
 
-    def wait() -> Verdict:
+    def wait() -> Any:
         answered.wait()
-        return verdicts[0]
+        return answers[0]
 
     return answer, wait
 
@@ -66,6 +66,7 @@ class MainRunner(Runner):
         super().__init__(lane, lane.hand.places[0])
         self._limit = limit
         self._careful = False
+        self._count = 0
 
     def one(self, held: Held) -> None:
         """From the hand to the settlement."""
@@ -93,6 +94,8 @@ class MainRunner(Runner):
             ahead.ran(name, self.clock.monotonic() - started)
             # What raises up to here ends the process, and the board then still says what it ran: it counts as a loss.
             self.end()
+            self._count += 1
+            lane.worn(self._count)
 
     def limited(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Under the alarm, if there is a soft limit."""

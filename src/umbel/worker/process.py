@@ -21,14 +21,16 @@ import msgspec
 from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
+from umbel.runtime.unpatched import start
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
+from umbel.worker.lanes import make_lane
 from umbel.worker.log import name_process, set_up_again
 from umbel.worker.outlet import LaneOutlet
 from umbel.worker.plan import Plan
-from umbel.worker.prefork import MainLane
 from umbel.worker.readahead import ReadAhead
+from umbel.worker.wear import Wear
 
 logger = logging.getLogger("umbel.worker")
 SWITCH = 0.0005
@@ -54,8 +56,10 @@ class Process:
         ahead = ReadAhead(plan.cap, plan.width)
         self.hand = Hand(app.clock, board)
         self.io = IoThread(app, plan, self.hand, ahead, consumer)
-        self.lane = MainLane(app, plan, self.hand, ahead)
+        self.lane = make_lane(app, plan, self.hand, ahead)
         self.lane.revoked = lambda id: id in self.io.revoked
+        self.lane.retire = self._retire
+        self.lane.worn = Wear(plan, self._retire).after
         self._app = app
         self._mask = threading.local()
 
@@ -63,11 +67,18 @@ class Process:
         """Run until told to stop. What it raises is an error in Umbel: then the process must end, not wait."""
         sys.setswitchinterval(SWITCH)
         self.io.start()
-        self._app.outlet = LaneOutlet(self.io)
+        self._app.outlet = LaneOutlet(self.io, self.lane)
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
         self.lane.run()
         self._app.outlet = None
         self.io.join()
+
+    def _retire(self, why: str) -> None:
+        """End after what runs; the supervisor starts a fresh process. From any thread."""
+        if not self.hand.retired:
+            self.hand.retired = True
+            logger.info("This process ends after what runs: %s", why)
+            self.io.stop()
 
     def _forked(self) -> None:
         """A child that a task forked has no I/O thread: it publishes by itself, and heeds signals again."""
@@ -94,10 +105,9 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
     set_up_again(birth.plan.log, birth.index)
     board = Board(Path(birth.board))
     process = Process(app, birth.plan, ConsumerId(birth.consumer), board)
-    process.io.on_ready = lambda: line.sendall(b"ready\n")
+    process.io.on_ready = lambda: _say_ready(line)
     signals.worker_process_init.send(sender=birth.plan.nodename)
-    listener = threading.Thread(target=_listen, args=(process, line), name="umbel-line", daemon=True)
-    listener.start()
+    start(lambda: _listen(process, line), "umbel-line")
     status = 0
     try:
         process.run()
@@ -106,6 +116,10 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
         status = 1
     signals.worker_process_shutdown.send(sender=birth.plan.nodename, pid=os.getpid(), exitcode=status)
     return status
+
+
+def _say_ready(line: socket.socket) -> None:
+    os.write(line.fileno(), b"ready\n")
 
 
 def leave(status: int) -> NoReturn:
@@ -123,10 +137,11 @@ def leave(status: int) -> NoReturn:
 def _listen(process: Process, line: socket.socket) -> None:
     """Hear the supervisor; its silence for good is its end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    os.set_blocking(line.fileno(), True)  # whatever has replaced the methods of sockets
     heard = b""
     while True:
         try:
-            data = line.recv(4096)
+            data = os.read(line.fileno(), 4096)
         except OSError:
             data = b""
         if not data:

@@ -15,7 +15,6 @@ from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.remote import value_of
 from umbel.app.traits import Traits
-from umbel.app.trouble import ExceptionInfo
 from umbel.broker.base import Admin, Consumer
 from umbel.core import states
 from umbel.core.delivery import (
@@ -36,7 +35,7 @@ from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
 from umbel.core.settle import Decision, Policy, is_final, settle
 from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
-from umbel.worker.announce import context_of
+from umbel.worker.announce import context_of, tell_failure
 from umbel.worker.board import Slot
 from umbel.worker.joining import ENDED_OUTSIDE, Joiner, Share, beside
 from umbel.worker.plan import Plan, accepted
@@ -297,18 +296,8 @@ class Rescuer:
             number = int(signal.SIGKILL)
             signals.task_revoked.send(sender=task, request=context, terminated=True, signum=number, expired=False)
             return
-        if not isinstance(outcome, Failure | Lost):
-            return
-        error = value_of(outcome.record)
-        args, kwargs = context.args or (), context.kwargs or {}
-        einfo = ExceptionInfo(error, None)
-        try:
-            task.on_failure(error, _id(one), args, kwargs, einfo)
-        except Exception:
-            logger.exception("Task %s[%s] on_failure handler raised", task.name, context.id)
-        signals.task_failure.send(
-            sender=task, task_id=context.id, exception=error, args=args, kwargs=kwargs, traceback=None, einfo=einfo
-        )
+        if isinstance(outcome, Failure | Lost):
+            tell_failure(self._app, message, context, value_of(outcome.record))
 
 
 def _id(one: Adopted) -> str:

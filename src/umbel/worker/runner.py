@@ -60,6 +60,8 @@ class Runner:
             self._vacate()
             self.lane.hand.unstarted.appendleft(held)
             return False
+        if held.alone:
+            self.lane.hand.lone = held
         self.place.since = started
         return True
 
@@ -73,6 +75,8 @@ class Runner:
         self._board.end(self.place.index)
         self.place.since = 0.0
         self.place.held = None
+        if self.held.alone:
+            self.lane.hand.lone = None
 
     # To the settlement ------------------------------------------------------------------------------------------------
 
@@ -110,7 +114,8 @@ class Runner:
         finished.answer = answer
         self.lane.hand.finished.append(finished)
         self.lane.hand.flush()
-        return wait()
+        verdict: Verdict = wait()
+        return verdict
 
     # Host of app.execution --------------------------------------------------------------------------------------------
 

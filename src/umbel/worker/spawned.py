@@ -9,6 +9,7 @@ from typing import NoReturn
 import msgspec
 
 from umbel.worker.log import name_process, redirect, set_up
+from umbel.worker.patching import patch
 from umbel.worker.process import Birth, leave, main
 
 logger = logging.getLogger("umbel.worker")
@@ -28,6 +29,7 @@ def spawned(fd: str, text: str) -> NoReturn:
 def _spawned(fd: str, text: str) -> int:
     birth = msgspec.json.decode(text.encode(), type=Birth)
     name_process(birth.name)
+    patch(birth.plan.pool)
     module, _, attribute = (birth.plan.app_at or "").partition(":")
     app = getattr(importlib.import_module(module), attribute)
     if birth.plan.include:

@@ -22,6 +22,8 @@ REVOCATIONS = 0.25
 """Seconds between two looks at the set of revoked ids, while something runs."""
 LOOK = 0.02
 """Seconds between two looks at the boards."""
+GRACE = 1.0
+"""Seconds beyond its hard limit that a task has where its process ends it. What then still runs blocks the process."""
 SETTLE_DOWN = 0.01
 """Seconds between raising the recall flag and reading the board: longer than any store takes to become visible."""
 
@@ -56,7 +58,8 @@ class Watch:
             if mark is not None and mark.terminate is not None and self._still(seat, slot):
                 self.kill(seat, "revoked", slot)
                 return
-            if slot.hard and now - slot.since > slot.hard and self._still(seat, slot):
+            grace = GRACE if self._plan.is_wide else 0.0
+            if slot.hard and now - slot.since > slot.hard + grace and self._still(seat, slot):
                 self.kill(seat, "hard", slot)
                 return
             longest = self._plan.stuck_timeout

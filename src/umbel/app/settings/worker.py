@@ -11,7 +11,11 @@ _POOL = "a worker starts, watches and replaces its processes itself"
 class Worker(Values):
     """Worker."""
 
-    worker_concurrency = Setting(maybe(positive), None, "Processes (prefork). None: the CPUs there are.")
+    worker_concurrency = Setting(
+        maybe(positive),
+        None,
+        "Processes of prefork, or slots per process of the other lanes. None: what suits the lane.",
+    )
     worker_autoscaler = later("celery.worker.autoscale:Autoscaler", "Class that decides how many processes run.")
     worker_cancel_long_running_tasks_on_connection_loss = no_use(
         False,
@@ -53,9 +57,11 @@ class Worker(Values):
     worker_gid = later(None, "Group that the worker becomes.")
     worker_umask = later(None, "Permissions that files the worker makes do not get.")
     worker_executable = later(None, "The interpreter of a worker in the background.")
-    worker_max_memory_per_child = later(None, "Memory above which a process is replaced, in KiB.")
-    worker_max_tasks_per_child = later(None, "Tasks after which a process is replaced.", maybe(positive))
-    worker_pool = Setting(text, "prefork", "Lane: prefork or solo.")
+    worker_max_memory_per_child = Setting(
+        maybe(count.of("KiB")), None, "Memory above which a process is replaced, after the task that it runs."
+    )
+    worker_max_tasks_per_child = Setting(maybe(positive), None, "Tasks after which a process is replaced.")
+    worker_pool = Setting(text, "prefork", "Lane: prefork, threads, asyncio, gevent, eventlet or solo.")
     worker_pool_restarts = later(False, "Let remote control restart the processes.")
     worker_pool_start_method = Setting(
         choice("forkserver", "fork", "spawn"),

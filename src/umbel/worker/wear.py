@@ -1,0 +1,40 @@
+"""How worn a process is: tasks run and memory taken, against the limits of the plan. Decides; ends nothing."""
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+from umbel.worker.plan import Plan
+
+_STATM = Path("/proc/self/statm")
+_PAGE = os.sysconf("SC_PAGE_SIZE") // 1024 if hasattr(os, "sysconf") else 4
+
+
+class Wear:
+    """Calls ``retire`` with the reason once the process has run or grown enough."""
+
+    def __init__(self, plan: Plan, retire: Callable[[str], None]) -> None:
+        self._tasks = plan.max_tasks
+        self._memory = plan.max_memory
+        self._retire = retire
+        self.after: Callable[[int], None] = self._look if plan.max_tasks or plan.max_memory else _unlimited
+
+    def _look(self, count: int) -> None:
+        """After each task."""
+        if self._tasks and count >= self._tasks:
+            self._retire(f"it has run {count} tasks (--max-tasks-per-child)")
+        elif self._memory and (taken := resident()) > self._memory:
+            self._retire(f"it takes {taken} KiB (--max-memory-per-child {self._memory})")
+
+
+def _unlimited(count: int) -> None:
+    """Nothing wears a process without limits."""
+
+
+def resident() -> int:
+    """Memory that this process has in use, in KiB; at its highest where the system tells no other."""
+    try:
+        return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
