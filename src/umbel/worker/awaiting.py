@@ -12,6 +12,9 @@ class SoftCancelled(SoftTimeLimitExceeded, asyncio.CancelledError):
     """A soft limit inside a coroutine: a cancellation, so that what cleans up after one does, and still the limit."""
 
 
+SoftCancelled.__name__ = SoftCancelled.__qualname__ = SoftTimeLimitExceeded.__name__  # what a task catches is that
+
+
 class Awaiting:
     """A loop of one thread, on which that thread runs one coroutine at a time to its end."""
 
