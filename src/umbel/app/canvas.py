@@ -352,6 +352,7 @@ class xstarmap(xmap):
         return f"{self.kwargs['task'].name}.starmap({self.kwargs['it']!r})"
 
 
+@Signature.register_type()
 class chunks(Canvas[list[Any]]):
     """Lists of arguments, ``n`` to a call: ``add.chunks(pairs, 10)``. It is called as a group of ``starmap`` calls."""
 
@@ -364,7 +365,7 @@ class chunks(Canvas[list[Any]]):
         )
 
     def _members(self) -> "list[Signature[Any]]":
-        return [self["kwargs"]["task"]]
+        return [maybe_signature(self["kwargs"]["task"], self.own_app)]
 
     def group(self) -> group:
         """The group that it is called as."""

@@ -367,7 +367,7 @@ class Signature(dict[str, Any], Generic[R]):
 
 def _built(d: Mapping[str, Any], app: "Umbel | None" = None) -> Signature[Any]:
     """A signature of the class of its type."""
-    return Signature.TYPES.get(d.get("subtask_type") or "", Signature).of_fields(d, app)
+    return Signature.TYPES.get(data.kind(d) or "", Signature).of_fields(d, app)
 
 
 def signature(
@@ -384,7 +384,8 @@ def signature(
         if isinstance(varies, Signature):
             return varies.clone()
         return Signature.from_dict(varies, app=app)
-    return Signature(varies, args, kwargs, options, app=app, **more)
+    made: Signature[Any] = Signature(varies, args, kwargs, options, app=app, **more)
+    return made if data.kind(made) is None else _built(made, app)
 
 
 def maybe_signature(d: Any, app: "Umbel | None" = None, clone: bool = False) -> Any:

@@ -178,6 +178,7 @@ def unchained(chain: Signature) -> list[Signature]:
 
 def piped(left: Signature, right: Signature) -> dict[str, Any]:
     """``left | right``, by Celery's rules: chains grow, what follows a group makes it a chord."""
+    left, right = expanded(left), expanded(right)
     if kind(left) == "group":
         return chord_of(left, right)
     if kind(right) == "group" and len(members(right)) == 1:
