@@ -1,7 +1,10 @@
 """Broadcast queues of real workers: once in each, whatever its processes do; nothing stays of one that has gone."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +18,15 @@ QUEUES = {"celery": {}, "reload": {"exchange": "reload", "exchange_type": "fanou
 @pytest.fixture
 def load(load_at: Callable[..., Load], redis_url: str) -> Load:
     return load_at(redis_url, task_queues=QUEUES)
+
+
+NOTHING = {"ready": 0, "delayed": 0, "claimed": 0, "dead": 0, "consumers": 0}
+
+
+def operate(load: Load, *words: str) -> object:
+    """What a command of the operator says."""
+    command = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", *words]
+    return json.loads(subprocess.run(command, env=load.farm.environment, capture_output=True, check=True).stdout)
 
 
 def workers_of(load: Load, key: object) -> set[int]:
@@ -44,7 +56,14 @@ def test_a_worker_that_stops_leaves_no_copy_behind(load: Load) -> None:
     load.farm.send("hold", "one", str(load.farm.gate()), queue="reload")
     load.farm.started("one")
     load.farm.send("quick", "later", queue="reload")
-    until(lambda: list(load.look.scan_iter("umbel:cast:*")), what="a copy that waits")
+    until(lambda: list(load.look.scan_iter("umbel:cast:*:reload")), what="a copy that waits")
+    assert operate(load, "queues", "--json") == [
+        {"queue": "celery", **NOTHING, "consumers": 1},
+        {"queue": "reload", **NOTHING, "ready": 1, "claimed": 1, "consumers": 1},
+    ]
+    assert operate(load, "purge", "-f", "-Q", "reload", "--json") == {"reload": 1}
+    load.farm.send("quick", "later", queue="reload")
+    until(lambda: list(load.look.scan_iter("umbel:cast:*:reload")), what="another copy that waits")
     worker.signal(signal.SIGTERM)
     load.farm.gate().touch()
     assert worker.wait() == 0
@@ -54,6 +73,17 @@ def test_a_worker_that_stops_leaves_no_copy_behind(load: Load) -> None:
     load.farm.send("quick", "here", queue="reload")
     load.farm.started("here")
     assert load.farm.lines("start", "nobody") == []
+
+
+def test_a_letter_of_a_copy_is_sent_again_while_its_worker_lives(load: Load) -> None:
+    worker = load.farm.worker("-c", "1")
+    failed = load.farm.send("fail", "broken", queue="reload")
+    until(lambda: load.look.exists("umbel:dead"), what="a dead letter")
+    assert operate(load, "dead", "retry", failed.id, "--json") == {"count": 1}
+    until(lambda: load.look.exists("umbel:dead"), what="it failed again")
+    assert worker.stop() == 0
+    assert operate(load, "dead", "retry", failed.id, "--json") == {"count": 0}
+    assert load.look.exists("umbel:dead"), "nobody would read it: it stays"
 
 
 def test_a_worker_whose_ear_is_cut_off_listens_again(load: Load) -> None:

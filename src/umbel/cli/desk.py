@@ -5,10 +5,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import msgspec
+
 from umbel import Umbel
 from umbel.broker.base import Admin
 from umbel.cli.screen import refuse
 from umbel.core.delivery import ConsumerId, Depth
+from umbel.core.routing import original_of
 
 T = TypeVar("T")
 
@@ -28,15 +31,28 @@ def ask(app: Umbel, question: Callable[[Admin], Awaitable[T]]) -> T:
 
 
 def depths(app: Umbel) -> list[Depth]:
-    """Every queue that exists or is declared, counted, by name."""
+    """Every queue that exists or is declared, counted, by name. Workers' copies of a broadcast queue count for it."""
 
     async def survey(keeper: Admin) -> list[Depth]:
-        found = {depth.queue: depth for depth in await keeper.survey(None)}
-        for name in app.queues_by_name:
-            found.setdefault(name, Depth(name))
-        return [found[name] for name in sorted(found)]
+        return await keeper.survey(None)
 
-    return ask(app, survey)
+    found = {name: Depth(name) for name in app.queues_by_name}
+    for depth in ask(app, survey):
+        name = original_of(depth.queue)
+        known = found.get(name)
+        found[name] = msgspec.structs.replace(depth, queue=name) if known is None else _sum(known, depth)
+    return [found[name] for name in sorted(found)]
+
+
+async def purge(keeper: Admin, queue: str) -> int:
+    """Delete what waits in a queue, and in copies of it; how many."""
+    names = {depth.queue for depth in await keeper.survey(None) if original_of(depth.queue) == queue}
+    return sum([await keeper.purge(name) for name in {queue, *names}])
+
+
+def _sum(one: Depth, other: Depth) -> Depth:
+    counts = [getattr(one, field) + getattr(other, field) for field in Depth.__struct_fields__[1:]]
+    return Depth(one.queue, *counts)
 
 
 def chosen(known: list[str], only: list[str], without: list[str]) -> list[str]:

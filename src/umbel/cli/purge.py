@@ -3,7 +3,7 @@
 import click
 
 from umbel.broker.base import Admin
-from umbel.cli.desk import ask, chosen, depths, names
+from umbel.cli.desk import ask, chosen, depths, names, purge
 from umbel.cli.find import application
 from umbel.cli.group import Command
 from umbel.cli.screen import json_option, note, show_json
@@ -29,10 +29,10 @@ def command(force: bool, queues: str | None, exclude_queues: str | None, as_json
             note("nothing was deleted")
             return 1
 
-    async def purge(keeper: Admin) -> dict[str, int]:
-        return {name: await keeper.purge(name) for name in targets}
+    async def purge_all(keeper: Admin) -> dict[str, int]:
+        return {name: await purge(keeper, name) for name in targets}
 
-    deleted = ask(app, purge)
+    deleted = ask(app, purge_all)
     if as_json:
         show_json(deleted)
     else:

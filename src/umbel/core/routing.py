@@ -145,6 +145,11 @@ def copy_of(queue: str, worker: str) -> str:
     return f"{COPY}{worker}:{queue}"
 
 
+def original_of(queue: str) -> str:
+    """The broadcast queue that ``queue`` is a copy of, or itself."""
+    return queue.removeprefix(COPY).partition(":")[2] if queue.startswith(COPY) else queue
+
+
 _KOMBU_OPTIONS = frozenset(
     {"durable", "exclusive", "auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority"}
 )
