@@ -240,6 +240,31 @@ def test_many_threads_wait_on_one_connection(make: MakeStore, client: Any) -> No
     subscribed(client, 0)
 
 
+def test_an_end_that_a_wait_heard_of_is_not_asked_for_again_but_once(make: MakeStore, client: Any) -> None:
+    store = make()
+
+    def told(state: str) -> Record:
+        """Wait in this thread until another has told this state, of which the server keeps nothing."""
+
+        def write() -> None:
+            subscribed(client, 1)
+            client.publish(KEY, msgspec.json.encode(Record(state, 7, task_id=ID)))
+
+        subscribed(client, 0)
+        writer = threading.Thread(target=write)
+        writer.start()
+        store.sync.wait([ID], PATIENCE)
+        writer.join()
+        return store.sync.read([ID]).get(ID) or Record("nothing")
+
+    assert told("PROGRESS").status == "nothing", "what is no end may have changed since: it is asked for"
+    assert told("SUCCESS").result == 7
+    assert store.sync.read([ID]) == {}
+    told("FAILURE")
+    store.sync.forget([ID])
+    assert store.sync.read([ID]) == {}
+
+
 def test_who_stops_reading_hands_over_to_one_who_still_waits(make: MakeStore) -> None:
     line = SharedLine(make().place, SYSTEM)
     reader, *waiters = (shared_line._Waiter(lambda names, found: False) for _ in range(4))

@@ -4,13 +4,14 @@ A result is ``celery-task-meta-<id>``, published on the channel of the same name
 """
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
-from umbel.core.states import FAILURE
+from umbel.core.states import FAILURE, READY_STATES
 from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.redis.joins import RedisJoins
@@ -152,6 +153,21 @@ class RedisStore:
             records[task_id] = record
         return records
 
+    def ends(self, heard: Mapping[bytes, bytes]) -> dict[str, Record]:
+        """The records among these that are ends. What cannot be decoded is left to ``found``."""
+        start, ended = len(self.prefix.encode()), {}
+        for name, data in heard.items():
+            task_id = name[start:].decode()
+            try:
+                record = self.codec.decode(data)
+            except DecodeError:
+                continue
+            if record.status in READY_STATES:
+                record.task_id = record.task_id or task_id
+                self.shown.note(task_id, record.status, data)
+                ended[task_id] = record
+        return ended
+
     def is_news(self, names: Sequence[bytes], found: Sequence[Any]) -> bool:
         """Whether one of these records was not read yet in this form."""
         start = len(self.prefix.encode())
@@ -170,6 +186,7 @@ class RedisSyncStore:
         self._policy = policy
         self._pool = Pool(store.place, store.clock)
         self._line = SharedLine(store.place, store.clock)
+        self._ended = _Ended()
 
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
@@ -184,15 +201,20 @@ class RedisSyncStore:
         """As the port says."""
         if not ids:
             return {}
+        ended, self._ended.records = self._ended.records, {}
+        if ended and ended.keys() >= set(ids):
+            return {task_id: ended[task_id] for task_id in ids}
         with reading(ids):
             return self._store.found(ids, self.call(self._store.reads(ids)))
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
-        self._line.wait(self._store.names(ids), self._store.is_news, timeout)
+        heard = self._line.wait(self._store.names(ids), self._store.is_news, timeout)
+        self._ended.records = self._store.ends(heard)
 
     def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
+        self._ended.records = {}
         if ids:
             with storing(()):
                 refuse_errors(self.call([("DEL", *self._store.names(ids))]), self._store.place)
@@ -218,6 +240,13 @@ class RedisSyncStore:
                 connection.close()
                 raise explained(replies[0], self._store.place)
             return replies
+
+
+class _Ended(threading.local):
+    """The ends that this thread's last wait heard of: they are final, so its next read need not ask for them."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
 
 
 def without_script(sent: Sequence[Command], replies: Sequence[Any]) -> list[Command]:

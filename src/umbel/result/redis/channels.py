@@ -59,6 +59,10 @@ class Channels:
             self._latest.pop(name, None)
         return over
 
+    def latest(self, names: Iterable[bytes]) -> dict[bytes, bytes]:
+        """What came last for these, as far as anything came."""
+        return {name: self._latest[name] for name in names if name in self._latest}
+
     def has_news(self, names: Iterable[bytes], look: Look) -> bool:
         """Whether what came for one of these is news."""
         if not self._latest:

@@ -33,8 +33,8 @@ class SharedLine:
         self._looks: deque[tuple[list[bytes], _Waiter]] = deque()
         self._read_by: _Waiter | None = None
 
-    def wait(self, names: Sequence[bytes], look: Look, timeout: float) -> None:
-        """Return when something may have changed since the last read, or after ``timeout`` seconds."""
+    def wait(self, names: Sequence[bytes], look: Look, timeout: float) -> dict[bytes, bytes]:
+        """Return when something may have changed since the last read, or after ``timeout`` seconds: what was heard."""
         end = self._clock.monotonic() + timeout
         waiter = _Waiter(look)
         try:
@@ -47,7 +47,8 @@ class SharedLine:
         except OperationalError:  # the read that follows says what is wrong, if it still is
             self._clock.pause(min(0.5, max(0.0, end - self._clock.monotonic())))
         finally:
-            self._leave(names, waiter)
+            heard = self._leave(names, waiter)
+        return heard
 
     def _enter(self, names: Sequence[bytes], waiter: "_Waiter") -> None:
         with self._lock:
@@ -92,8 +93,9 @@ class SharedLine:
         if is_error(found) or waiter.look(names, found):
             waiter.wake()
 
-    def _leave(self, names: Sequence[bytes], waiter: "_Waiter") -> None:
+    def _leave(self, names: Sequence[bytes], waiter: "_Waiter") -> dict[bytes, bytes]:
         with self._lock:
+            heard = self._channels.latest(names)
             self._waiters.discard(waiter)
             now = self._clock.monotonic()
             over = self._channels.leave(names, waiter, now, coming_back=not waiter.woken)
@@ -104,6 +106,7 @@ class SharedLine:
                     self._drop()
             if self._read_by is waiter or self._read_by is None:
                 self._hand_over()
+        return heard
 
     def _hand_over(self) -> None:
         """Wake one who has yet to wait; if it leaves instead, it does the same."""
