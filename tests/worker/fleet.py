@@ -41,9 +41,10 @@ def until(fact: Callable[[], T], within: float = 20.0, *, what: str = "") -> T:
 class Worker:
     """One ``umbel worker`` process. Its output is in ``log``."""
 
-    def __init__(self, farm: "Farm", *arguments: str, number: int) -> None:
+    def __init__(self, farm: "Farm", *arguments: str, number: int, command: list[str] | None = None) -> None:
         self.log = farm.folder / f"worker-{number}.log"
-        command = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", "worker", "-l", "INFO", *arguments]
+        plain = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", "worker", "-l", "INFO", *arguments]
+        command = command or plain
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=farm.environment, start_new_session=True
@@ -120,8 +121,8 @@ class Farm:
         }
         self.workers: list[Worker] = []
 
-    def worker(self, *arguments: str, ready: bool = True) -> Worker:
-        worker = Worker(self, *arguments, number=len(self.workers))
+    def worker(self, *arguments: str, ready: bool = True, command: list[str] | None = None) -> Worker:
+        worker = Worker(self, *arguments, number=len(self.workers), command=command)
         self.workers.append(worker)
         return worker.ready() if ready else worker
 

@@ -24,6 +24,7 @@ from umbel.app.bulk import Bulk
 from umbel.app.client import Client
 from umbel.app.config import Config, check_keywords
 from umbel.app.connections import Connections
+from umbel.app.embedding import Embedding
 from umbel.app.handles import Handles
 from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
@@ -46,7 +47,7 @@ R = TypeVar("R")
 T = TypeVar("T", bound=BaseTask[..., Any])
 
 
-class Umbel(Handles):
+class Umbel(Handles, Embedding):
     """An application: its configuration, its tasks, and the way to its broker and results.
 
     ``main`` names it. ``broker`` and ``backend`` are URLs; without them, messages and results live in the file

@@ -3,6 +3,8 @@
 import os
 import socket
 
+from umbel.runtime import system
+
 _HOST = socket.gethostname()
 _VARIANT = dict(zip("0123456789abcdef", "89ab89ab89ab89ab", strict=True))
 _origin = ""
@@ -28,4 +30,4 @@ def _begin() -> None:
 
 
 _begin()
-os.register_at_fork(after_in_child=_begin)
+system.at_fork(after_in_child=_begin)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import threading
 from types import TracebackType
 
@@ -10,6 +9,7 @@ from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.beat.choosing import Runner, choose
 from umbel.beat.options import BeatOptions
+from umbel.runtime import system
 
 logger = logging.getLogger("umbel.beat")
 
@@ -28,7 +28,7 @@ def run(app: Umbel, options: BeatOptions) -> int:
 
 async def _until_signalled(scheduler: Runner) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in system.STOPS:
         loop.add_signal_handler(number, scheduler.stop)
     await scheduler.run()
 

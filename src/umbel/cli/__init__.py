@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from umbel import Umbel
 from umbel.cli.group import root
 from umbel.cli.session import run
 
@@ -10,3 +11,8 @@ from umbel.cli.session import run
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``umbel`` with ``argv`` (default: the process's own arguments) and exit with its status."""
     sys.exit(run(root, sys.argv[1:] if argv is None else list(argv)))
+
+
+def run_for(app: Umbel, arguments: Sequence[str]) -> int:
+    """Run ``umbel`` for an app that is at hand, and return its status. ``-A`` would name another, and has no say."""
+    return run(root, arguments, app=app)

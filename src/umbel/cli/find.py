@@ -25,6 +25,8 @@ class NoApp(click.ClickException):
 def application(*, by_broker: bool = False) -> Umbel:
     """The application of this run. With ``by_broker``, a broker's URL alone is enough. Raises ``NoApp``."""
     this = session()
+    if this.app is not None:
+        return this.app
     if this.app_name is not None:
         return find_app(this.app_name)
     if by_broker and any(os.environ.get(name) for name in ("UMBEL_BROKER_URL", "CELERY_BROKER_URL")):

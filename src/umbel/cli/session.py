@@ -15,6 +15,7 @@ import click
 
 import umbel
 from umbel.core.errors import UmbelError, UmbelWarning
+from umbel.runtime import system
 
 HIDDEN = "{path} hides the package umbel from every program started here: give it another name"
 
@@ -32,6 +33,8 @@ class Session:
     debug: bool = False
     schedule_place: str | None = None
     entered: bool = False
+    app: umbel.Umbel | None = None
+    arguments: tuple[str, ...] = ()
 
     def enter(self) -> None:
         """Go to the working folder, make it importable, and hand the URLs to every process of this run."""
@@ -96,8 +99,9 @@ def stop_as_by_hand() -> None:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    for number in system.STOPS:
+        if number not in (signal.SIGINT, system.QUIT):
+            signal.signal(number, interrupt)
 
 
 def session() -> Session:
@@ -108,9 +112,12 @@ def session() -> Session:
     return found
 
 
-def run(command: click.Command, arguments: Sequence[str]) -> int:
-    """Run ``command`` and return its exit status: an error of the user's is one line, with ``--debug`` a traceback."""
-    this = Session()
+def run(command: click.Command, arguments: Sequence[str], *, app: umbel.Umbel | None = None) -> int:
+    """Run ``command`` and return its exit status: an error of the user's is one line, with ``--debug`` a traceback.
+
+    ``app`` is the application, if it is not to be found by its name.
+    """
+    this = Session(app=app, arguments=tuple(arguments))
     warnings.showwarning = _warn
     try:
         status = command.main(list(arguments), prog_name="umbel", standalone_mode=False, obj=this)

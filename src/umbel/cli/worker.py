@@ -8,14 +8,17 @@ import click
 
 from umbel import Umbel
 from umbel.beat import BeatOptions, Embedded
+from umbel.cli import daemon
 from umbel.cli.banner import show_banner
+from umbel.cli.daemon import daemon_options
 from umbel.cli.desk import depths, names
 from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
 from umbel.core.errors import ImproperlyConfigured
-from umbel.worker import run
+from umbel.worker import Banner, run
+from umbel.worker.names import expanded, nodename
 from umbel.worker.options import WorkerOptions
 from umbel.worker.plan import POOLS, chosen_pool
 
@@ -23,14 +26,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
 BY_DESIGN = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 LATER = {
-    "-D/--detach": None,
     "-S/--statedb": "FILE",
-    "-f/--logfile": "FILE",
-    "--pidfile": "FILE",
-    "--uid": "USER",
-    "--gid": "GROUP",
-    "--umask": "MODE",
-    "--executable": "FILE",
     "--autoscale": "MAX,MIN",
     "--disable-prefetch": None,
     "--heartbeat-interval": "SECONDS",
@@ -88,6 +84,7 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option("-n", "--hostname", metavar="NAME", help="The worker's name; %h host, %n its first part, %d its domain.")
 @click.option("-l", "--loglevel", type=click.Choice(LEVELS, case_sensitive=False), help="Default: WARNING.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-f", "--logfile", metavar="FILE", help="Log there; %n, %h: parts of the name, %i, %I: the process.")
 @click.option("-I", "--include", metavar="A,B", help="Import these modules too.")
 @click.option("--prefetch-multiplier", type=click.IntRange(0), help="Messages in hand per process (default: adaptive).")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End a task then.")
@@ -99,6 +96,13 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option("-B", "--beat", is_flag=True, help="Run a beat inside it; safe on every worker.")
 @click.option("-s", "--schedule", "--schedule-filename", metavar="FILE", help="For -B: as for umbel beat.")
 @click.option("--scheduler", metavar="CLASS", help="For -B: as for umbel beat.")
+@click.option(
+    "--pool-start-method",
+    "start_method",
+    type=click.Choice(["forkserver", "fork", "spawn"]),
+    help="How processes are started.",
+)
+@daemon_options
 @click.option("-O", "--optimization", type=click.Choice(["default", "fair"]), expose_value=False, hidden=True)
 @celery_options
 def command(
@@ -109,27 +113,43 @@ def command(
     beat: bool,
     schedule: str | None,
     scheduler: str | None,
+    detach: bool,
+    pidfile: str | None,
+    uid: str | None,
+    gid: str | None,
+    umask: int | None,
+    executable: str | None,
     **options: Any,
 ) -> int:
     """Run a worker until it is told to stop (Ctrl-C, SIGTERM)."""
     if (schedule or scheduler) and not beat:
         raise click.UsageError(f"--{'schedule' if schedule else 'scheduler'} is for the beat inside: say -B too")
     app = application()
+    conf = app.conf
+    if detach and not daemon.is_detached():
+        if options["logfile"] is None and conf.worker_logfile is None:
+            note("umbel: what a worker in the background logs is lost without --logfile")
+        return daemon.detach(executable or conf.worker_executable)
+    daemon.become_user(uid or conf.worker_uid, gid or conf.worker_gid, conf.worker_umask if umask is None else umask)
     load_tasks(app, names(include))
     refuse_unreachable(app)
     if app.broker.features.reach != "network":
         depths(app)  # a file that cannot be used now is for the user to mend: waiting, as for a server, mends nothing
     if task_events:
         note("umbel: task events are not built yet; the worker runs without them")
-    return run(
-        app,
-        WorkerOptions(
-            queues=tuple(names(queues)) or None,
-            exclude_queues=tuple(names(exclude_queues)),
-            include=tuple(names(include)),
-            color=not session().is_plain,
-            **options,
-        ),
-        on_banner=lambda banner: show_banner(banner, app.tasks),
-        beside=embedded(app, schedule, scheduler) if beat else nullcontext,
+    this = WorkerOptions(
+        queues=tuple(names(queues)) or None,
+        exclude_queues=tuple(names(exclude_queues)),
+        include=tuple(names(include)),
+        color=False if session().is_plain else None,
+        **options,
     )
+    node = nodename(this.hostname)
+    logfile, pid_path = this.logfile or conf.worker_logfile, pidfile or conf.worker_pidfile
+
+    def up(banner: Banner) -> None:
+        show_banner(banner, app.tasks)
+        daemon.is_up(logfile and expanded(logfile, node))
+
+    with daemon.numbered(pid_path and expanded(pid_path, node)):
+        return run(app, this, on_banner=up, beside=embedded(app, schedule, scheduler) if beat else nullcontext)

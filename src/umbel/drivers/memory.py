@@ -1,11 +1,11 @@
 """A server that is an object of this process: one space per URL, shared by broker and store. Knows nobody's data."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from umbel.runtime import system
 from umbel.runtime.clock import Clock
 
 T = TypeVar("T")
@@ -100,4 +100,4 @@ def _forget_in_child() -> None:
         known.forget_others()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+system.at_fork(after_in_child=_forget_in_child)

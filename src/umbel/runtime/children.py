@@ -7,6 +7,8 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from umbel.runtime.system import KILL
+
 _SET_CHILD_SUBREAPER = 36
 
 
@@ -37,7 +39,7 @@ def is_stopped(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] in ("T", "t")
 
 
-def kill(pid: int, number: int = signal.SIGKILL) -> None:
+def kill(pid: int, number: int = KILL) -> None:
     """Send a signal to a process that may be gone already."""
     try:
         os.kill(pid, number)
@@ -45,7 +47,7 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
         pass
 
 
-def kill_by(pidfd: int, number: int = signal.SIGKILL) -> None:
+def kill_by(pidfd: int, number: int = KILL) -> None:
     """Send a signal to the process of a pidfd, and never to another that has its pid by now."""
     try:
         signal.pidfd_send_signal(pidfd, number)

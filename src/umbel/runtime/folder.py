@@ -3,13 +3,14 @@
 The folder is locked while its owner lives. Whoever makes one removes those that nobody has locked.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from umbel.runtime import system
 
 _PREFIX = "umbel-"
 _UNBORN = ".umbel-"
@@ -34,6 +35,8 @@ def folder_for_life(root: Path | None = None) -> Iterator[Path]:
 
 def clear(root: Path) -> None:
     """Remove the folders of owners that are gone."""
+    if not system.HAS_FCNTL:
+        return  # nobody can tell whose owner is gone
     for path in root.glob(f"{_PREFIX}*"):
         try:
             if path.is_symlink() or not path.is_dir() or path.stat().st_uid != os.getuid():
@@ -49,16 +52,16 @@ def _locked(path: Path) -> int | None:
     """Lock it; None if somebody has. A lock of ``flock`` ends with its owner, whatever that one has forked: children
     would share the descriptor, so it closes on exec, and the worker's fork server is older than the folder.
     """
+    if not system.HAS_FCNTL:
+        return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    if system.lock_for_life(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _memory() -> Path | None:

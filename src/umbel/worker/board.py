@@ -14,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from umbel.runtime import system
+
 MAGIC = 0x554D_4252
 LAYOUT = 3
 _HEADER = struct.Struct("=IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
@@ -48,7 +50,7 @@ class Board:
         if create_width is not None:
             size = _HEADER_SIZE + create_width * (_SLOT_SIZE + 2 * _EARLY_SIZE)
             path.write_bytes(bytes(size))
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | system.CLOEXEC)
         try:
             self._map = mmap.mmap(fd, 0)
         finally:

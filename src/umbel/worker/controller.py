@@ -19,7 +19,7 @@ from umbel.core.errors import ImproperlyConfigured
 from umbel.worker import solo
 from umbel.worker.announce import Consumer
 from umbel.worker.banner import Banner, make_banner
-from umbel.worker.log import name_process, redirect, set_up, tell_children
+from umbel.worker.log import name_process, redirected, set_up, tell_children
 from umbel.worker.names import nodename
 from umbel.worker.options import WorkerOptions
 from umbel.worker.plan import Plan, chosen_queues, logging_of, make_plan
@@ -100,10 +100,9 @@ class Worker:
         try:
             self.prepare()
             self._on_banner(make_banner(self.app, self.plan))
-            if self._is_program():
-                redirect(self.plan.log)
-            self.exitcode = self._run_solo() if self.plan.pool == "solo" else self._run_processes()
-            signals.worker_shutdown.send(sender=self)
+            with redirected(self.plan.log if self._is_program() else None):
+                self.exitcode = self._run_solo() if self.plan.pool == "solo" else self._run_processes()
+                signals.worker_shutdown.send(sender=self)
             return self.exitcode
         finally:
             self.app.conf.thaw()
@@ -126,7 +125,7 @@ class Worker:
         self.queues = list(chosen_queues(app, options))
         signals.celeryd_after_setup.send(sender=self.hostname, **told)
         self.plan = make_plan(app, options, tuple(self.queues))
-        if app.broker.features.reach == "process" and self.plan.pool == "prefork":
+        if app.broker.features.reach == "process" and self.plan.pool != "solo":
             raise ImproperlyConfigured(f"{app.broker.url} reaches no other process than its own: use --pool solo")
         app.conf.freeze()
 
@@ -135,7 +134,8 @@ class Worker:
             return solo.run_solo(self)
 
     def _run_processes(self) -> int:
-        starter = make_starter(self.app, self.plan.start_method, logger.warning)  # before any thread
+        method = self.plan.start_method if self._is_program() else "spawn"  # a fork would copy the other threads
+        starter = make_starter(self.app, method, logger.warning)  # before any thread of our own
         try:
             with self._beside():
                 return asyncio.run(Supervisor(self, starter).run())

@@ -7,7 +7,6 @@ in the same round trip. It sleeps only when there is nothing to settle and nothi
 import asyncio
 import logging
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -34,6 +33,7 @@ from umbel.core.delivery import (
 )
 from umbel.core.errors import BackendStoreError, OperationalError
 from umbel.core.record import Record
+from umbel.runtime import system
 from umbel.runtime.unpatched import Flag, Loop, start
 from umbel.worker.board import Board
 from umbel.worker.bodies import Bodies
@@ -127,7 +127,7 @@ class IoThread:
     # The thread -------------------------------------------------------------------------------------------------------
 
     def _main(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        system.block_signals()
         try:
             with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(self._run())

@@ -4,13 +4,30 @@ The handler may run between any two bytecodes, also in ours. It raises only whil
 it raises; so whatever it raises comes out of ``SoftLimit.call``, once, and never out of the code around it.
 """
 
+import logging
 import signal
+import threading
 from collections.abc import Callable, Coroutine
+from functools import cache
 from types import FrameType
 from typing import Any
 
 from umbel.core.errors import SoftTimeLimitExceeded
 from umbel.worker.awaiting import Awaiting, SoftCancelled
+
+logger = logging.getLogger("umbel.worker")
+
+
+@cache
+def _tell_there_is_none() -> None:
+    logger.warning("Soft time limits are off: this lane needs the main thread and its timer; use --pool threads")
+
+
+def _can_be_interrupted() -> bool:
+    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        return True
+    _tell_there_is_none()
+    return False
 
 
 class SoftLimit:
@@ -27,8 +44,11 @@ class SoftLimit:
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any, soft: float) -> Any:
         """Call, and raise ``SoftTimeLimitExceeded`` inside after ``soft`` seconds.
 
-        The user's own SIGALRM handler and timer are put back afterwards.
+        The user's own SIGALRM handler and timer are put back afterwards. Off the main thread, and where there is no
+        such timer, there is no limit; that is said once.
         """
+        if not _can_be_interrupted():
+            return function(*args, **kwargs)
         handler = signal.signal(signal.SIGALRM, self._expired)
         remaining, interval = signal.setitimer(signal.ITIMER_REAL, 0)
         try:

@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -270,15 +271,28 @@ class Printed(io.TextIOBase):
         self._here = threading.local()
 
     def write(self, text: str) -> int:
-        """Log ``text``, unless logging itself prints."""
-        line = text.rstrip("\n")
-        if line and not getattr(self._here, "writing", False):
+        """Log the lines that end in ``text``. What logging itself prints is dropped."""
+        here = self._here.__dict__
+        if "writing" not in here:
+            whole, newline, rest = (here.pop("rest", "") + text).rpartition("\n")
+            if newline:
+                self._log(whole)
+            if rest:
+                here["rest"] = rest
+        return len(text)
+
+    def flush(self) -> None:
+        """Log a line that has not ended."""
+        if "writing" not in self._here.__dict__ and "rest" in self._here.__dict__:
+            self._log(self._here.__dict__.pop("rest"))
+
+    def _log(self, text: str) -> None:
+        if text.strip("\n"):
             self._here.writing = True
             try:
-                self._logger.log(self._level, "%s", line)
+                self._logger.log(self._level, "%s", text.strip("\n"))
             finally:
-                self._here.writing = False
-        return len(text)
+                del self._here.writing
 
     def fileno(self) -> int:
         """That of standard error: programs that a task starts write there."""
@@ -300,6 +314,18 @@ def redirect(setup: LogSetup) -> None:
     if setup.redirect is not None and not signals.setup_logging.receivers:
         level = logging.getLevelNamesMapping()[setup.redirect]
         sys.stdout = sys.stderr = Printed(logging.getLogger("celery.redirected"), level)
+
+
+@contextmanager
+def redirected(setup: LogSetup | None) -> Iterator[None]:
+    """``redirect`` for the length of the block; None: leave everything as it is."""
+    before = sys.stdout, sys.stderr
+    if setup is not None:
+        redirect(setup)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
 
 
 def name_process(name: str) -> None:

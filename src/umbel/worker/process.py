@@ -21,6 +21,7 @@ import msgspec
 from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
+from umbel.runtime import system
 from umbel.runtime.unpatched import start
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
@@ -35,7 +36,7 @@ from umbel.worker.wear import Wear
 logger = logging.getLogger("umbel.worker")
 SWITCH = 0.0005
 """The interpreter's switch interval: an I/O round trip beside pure-Python tasks falls from 5.25 ms to 0.71 ms."""
-UNHEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+UNHEEDED = system.STOPS
 """The supervisor stops its processes by their line, once, whatever a terminal or a service manager sends to all."""
 
 
@@ -68,7 +69,7 @@ class Process:
         sys.setswitchinterval(SWITCH)
         self.io.start()
         self._app.outlet = LaneOutlet(self.io, self.lane)
-        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
+        system.at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
         self.lane.run()
         self._app.outlet = None
         self.io.join()
@@ -136,7 +137,7 @@ def leave(status: int) -> NoReturn:
 
 def _listen(process: Process, line: socket.socket) -> None:
     """Hear the supervisor; its silence for good is its end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    system.block_signals()
     os.set_blocking(line.fileno(), True)  # whatever has replaced the methods of sockets
     heard = b""
     while True:

@@ -6,7 +6,6 @@ adopted when their claims have lapsed, with what the claims show.
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +32,7 @@ from umbel.core.delivery import (
 from umbel.core.errors import BackendStoreError, OperationalError, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.core.outcome import Failure, Lost, Outcome, Revoked, Unreadable
 from umbel.core.settle import Decision, Policy, is_final, settle
+from umbel.runtime import system
 from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
 from umbel.worker.announce import context_of, tell_failure
@@ -43,7 +43,7 @@ from umbel.worker.seat import Killing
 
 logger = logging.getLogger("umbel.worker")
 BATCH = 64
-BREAKAGE = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+BREAKAGE = system.BREAKS
 """Signals by which a process breaks of itself. Then, as with an exit code, what it ran last and did not settle any more
 is to blame: or a task that breaks its process a moment after it has ended would do so for ever.
 """
@@ -293,7 +293,7 @@ class Rescuer:
             return
         context = context_of(message, self._plan.nodename, accepted(self._app), one.delivery.queue)
         if isinstance(outcome, Revoked):
-            number = int(signal.SIGKILL)
+            number = system.KILL
             signals.task_revoked.send(sender=task, request=context, terminated=True, signum=number, expired=False)
             return
         if isinstance(outcome, Failure | Lost):

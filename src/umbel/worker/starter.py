@@ -22,7 +22,7 @@ from typing import Protocol
 import msgspec
 
 from umbel.app.application import Umbel
-from umbel.runtime import children
+from umbel.runtime import children, system
 from umbel.worker import process
 from umbel.worker.process import Birth
 
@@ -34,9 +34,12 @@ class StartFailed(Exception):
 
 
 class Child:
-    """A process of this worker, from outside. ``status`` is its wait status once it has ended."""
+    """A process of this worker, from outside. ``status`` is its wait status once it has ended.
 
-    def __init__(self, pid: int, line: socket.socket) -> None:
+    ``process`` is the handle of a child of our own: where there are no pidfds, a thread waits for it.
+    """
+
+    def __init__(self, pid: int, line: socket.socket, process: "subprocess.Popen[bytes] | None" = None) -> None:
         self.pid = pid
         self.line = line
         self.status: int | None = None
@@ -44,8 +47,20 @@ class Child:
         self._pidfd = children.open_pidfd(pid)
         if self._pidfd is not None:
             asyncio.get_running_loop().add_reader(self._pidfd, self._dead)
+        elif process is not None:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._wait, args=(process, loop), name="umbel-child", daemon=True).start()
         else:
             self.ended.set()
+        self._process = process
+
+    def _wait(self, process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop) -> None:
+        code = process.wait()
+        self.status = -code if code < 0 else code << 8
+        try:
+            loop.call_soon_threadsafe(self._dead)
+        except RuntimeError:
+            pass  # the worker has ended meanwhile
 
     def _dead(self) -> None:
         self._forget()
@@ -61,6 +76,8 @@ class Child:
         """SIGKILL, if it still runs: by its descriptor, for its pid may be another's already."""
         if self._pidfd is not None:
             children.kill_by(self._pidfd)
+        elif self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """Ask it to stop."""
@@ -184,7 +201,7 @@ class ForkServer:
 def _serve(app: Umbel, requests: socket.socket) -> int:
     """The fork server itself: one thread, no sockets but this one, and nothing in it ever runs a task."""
     os.setpgid(0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    for number in system.STOPS:
         signal.signal(number, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -280,12 +297,14 @@ class Spawner:
             raise StartFailed(str(error)) from error
         finally:
             theirs.close()
+        if not hasattr(os, "pidfd_open"):
+            return Child(started.pid, line, started)
         started.returncode = 0  # we wait for it ourselves
         return Child(started.pid, line)
 
     async def status(self, child: Child) -> int | None:
         """It is our own child."""
-        return _wait(child.pid)
+        return _wait(child.pid) if child.status is None else child.status
 
     def close(self) -> None:
         """Nothing is held."""
@@ -311,7 +330,7 @@ def _target(thread: threading.Thread) -> bool:
 
 def make_starter(app: Umbel, method: str, warn: Callable[[str], None]) -> Starter:
     """A fork server, unless ``method`` is spawn or this process cannot be forked; else new interpreters."""
-    if method == "spawn" or not hasattr(os, "fork"):
+    if method == "spawn" or not system.can_fork():
         return Spawner()
     threads = _threads()
     sockets = children.open_sockets()

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -18,7 +17,7 @@ from umbel.app import signals
 from umbel.broker.base import RenewFor
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
-from umbel.runtime import children
+from umbel.runtime import children, system
 from umbel.runtime.aside import Aside
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.io_thread import LONGEST_PAUSE
@@ -67,7 +66,7 @@ class Supervisor:
         """From the first process to the last settlement."""
         loop = asyncio.get_running_loop()
         if self._is_program:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            for number in system.STOPS:
                 loop.add_signal_handler(number, self._signalled, number)
             children.become_subreaper()
         self.worker.stops_by(lambda: self._told_to_stop(loop))
@@ -322,7 +321,7 @@ class Supervisor:
             pass  # it has ended meanwhile
 
     def _signalled(self, number: int) -> None:
-        if self._stopping or number == signal.SIGQUIT:
+        if self._stopping or number == system.QUIT:
             self._status = 1
             if self._soften(number):
                 return

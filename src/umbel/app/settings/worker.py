@@ -1,7 +1,7 @@
 """Settings of workers. Rows of the table, nothing else."""
 
 from umbel.app import parse
-from umbel.app.parse import choice, count, flag, maybe, more_than_nothing, positive, seconds, text
+from umbel.app.parse import choice, count, flag, maybe, more_than_nothing, positive, seconds, text, umask, user_or_group
 from umbel.app.settings.setting import Setting, Values, amqp, by_design, later, no_use, obsolete
 
 _TIMER = "its timers are those of asyncio"
@@ -52,11 +52,11 @@ class Worker(Values):
         "Format of log lines of get_task_logger.",
     )
     worker_logfile = Setting(maybe(text), None, "File that is logged to; %n, %h, %i and %I stand for parts of names.")
-    worker_pidfile = later(None, "File that holds the process's number.")
-    worker_uid = later(None, "User that the worker becomes.")
-    worker_gid = later(None, "Group that the worker becomes.")
-    worker_umask = later(None, "Permissions that files the worker makes do not get.")
-    worker_executable = later(None, "The interpreter of a worker in the background.")
+    worker_pidfile = Setting(maybe(text), None, "File for the worker's process id; %n, %h: parts of its name.")
+    worker_uid = Setting(maybe(user_or_group), None, "User, by name or number, that a worker started by root becomes.")
+    worker_gid = Setting(maybe(user_or_group), None, "Group, by name or number, that a worker started by root becomes.")
+    worker_umask = Setting(maybe(umask), None, "Permissions that files the worker makes do not get: octal digits.")
+    worker_executable = Setting(maybe(text), None, "The Python that umbel worker --detach starts. None: the same.")
     worker_max_memory_per_child = Setting(
         maybe(count.of("KiB")), None, "Memory above which a process is replaced, after the task that it runs."
     )

@@ -5,12 +5,12 @@ alive. They have one weakness: a process that opens and closes the file anywhere
 drops its own lock. So a free lock alone proves nothing while the process that took it can be seen running.
 """
 
-import fcntl
 import os
 import threading
 from pathlib import Path
 
 from umbel.core.errors import OperationalError
+from umbel.runtime import system
 
 
 class Locks:
@@ -26,7 +26,7 @@ class Locks:
             held = _mine().get(path)
             try:
                 if held is not None:
-                    fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    system.lock(held, wait=False)
                     return
                 self.folder.mkdir(exist_ok=True)
                 _mine()[path] = _locked(path)
@@ -83,8 +83,8 @@ def life_of(pid: int) -> str:
 
 def _locked(path: Path) -> int:
     while True:
-        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.lockf(held, fcntl.LOCK_EX)
+        held = os.open(path, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o666)
+        system.lock(held, wait=True)
         try:
             if path.stat().st_ino == os.fstat(held).st_ino:
                 return held
@@ -95,11 +95,11 @@ def _locked(path: Path) -> int:
 
 def _is_free(path: Path) -> bool:
     try:
-        probe = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        probe = os.open(path, os.O_RDWR | system.CLOEXEC)
     except FileNotFoundError:
         return True
     try:
-        fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.lock(probe, wait=False)
     except OSError:
         return False
     finally:
@@ -126,4 +126,4 @@ def _fresh_guard() -> None:
     _guard = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_fresh_guard)
+system.at_fork(after_in_child=_fresh_guard)

@@ -27,6 +27,7 @@ from umbel.drivers.redis.handshake import (
 )
 from umbel.drivers.redis.place import Place
 from umbel.drivers.redis.trouble import CutOff, unreachable
+from umbel.runtime import system
 from umbel.runtime.clock import SYSTEM, Clock
 
 _pack = hiredis.pack_command
@@ -36,7 +37,7 @@ _LOOKS = 40
 """How often to look for an answer before falling asleep: some 50 µs, about what sleeping and being woken takes."""
 _MOST_VAIN = 10
 """After so many vain attempts in a row, and more, one call of 1,024 looks."""
-_ENOUGH_CPUS = len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) > 1
+_ENOUGH_CPUS = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) > 1
 _ESTABLISHED = b"\x01"
 """The first byte of Linux' TCP_INFO while both ends are open."""
 
@@ -301,4 +302,4 @@ def _forget_in_child() -> None:
         pool.forget()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+system.at_fork(after_in_child=_forget_in_child)

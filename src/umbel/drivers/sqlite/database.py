@@ -31,6 +31,7 @@ from umbel.drivers.sqlite.trouble import (
     is_full,
     warn_of_network,
 )
+from umbel.runtime import system
 from umbel.runtime.clock import SYSTEM, Clock
 
 T = TypeVar("T")
@@ -392,5 +393,5 @@ def _before_fork() -> None:
     _close_all()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_gate.release, after_in_child=_gate.release)
+system.at_fork(before=_before_fork, after_in_parent=_gate.release, after_in_child=_gate.release)
 atexit.register(_close_all)

@@ -13,6 +13,7 @@ from typing import Any
 from umbel.core.errors import OperationalError
 from umbel.drivers.redis import CutOff, Place, SyncConnection, is_error, is_push, sync_connect
 from umbel.result.redis.channels import Channels, Look
+from umbel.runtime import system
 from umbel.runtime.clock import Clock
 
 
@@ -156,4 +157,4 @@ def _forget_in_child() -> None:
         line.forget()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+system.at_fork(after_in_child=_forget_in_child)
