@@ -96,12 +96,6 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option("-B", "--beat", is_flag=True, help="Run a beat inside it; safe on every worker.")
 @click.option("-s", "--schedule", "--schedule-filename", metavar="FILE", help="For -B: as for umbel beat.")
 @click.option("--scheduler", metavar="CLASS", help="For -B: as for umbel beat.")
-@click.option(
-    "--pool-start-method",
-    "start_method",
-    type=click.Choice(["forkserver", "fork", "spawn"]),
-    help="How processes are started.",
-)
 @daemon_options
 @click.option("-O", "--optimization", type=click.Choice(["default", "fair"]), expose_value=False, hidden=True)
 @celery_options

@@ -13,6 +13,11 @@ try:
 except ImportError:
     pass  # locks are those of msvcrt
 
+try:
+    import resource
+except ImportError:
+    pass  # nobody counts
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -76,3 +81,11 @@ def lock_for_life(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def highest_memory() -> int:
+    """The most memory that this process had in use, in KiB; 0 where nobody counts."""
+    if "resource" not in globals():
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most // 1024 if sys.platform == "darwin" else most

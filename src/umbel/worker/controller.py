@@ -72,8 +72,8 @@ class Worker:
 
     @property
     def concurrency(self) -> int | None:
-        """Processes or slots; None before it has been decided."""
-        return self.plan.processes if hasattr(self, "plan") else self.options.concurrency
+        """Tasks that can run at once; None before it has been decided."""
+        return self.plan.processes * self.plan.width if hasattr(self, "plan") else self.options.concurrency
 
     @property
     def pool_cls(self) -> str | None:

@@ -1,10 +1,10 @@
 """How worn a process is: tasks run and memory taken, against the limits of the plan. Decides; ends nothing."""
 
 import os
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
+from umbel.runtime import system
 from umbel.worker.plan import Plan
 
 _STATM = Path("/proc/self/statm")
@@ -37,4 +37,4 @@ def resident() -> int:
     try:
         return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return system.highest_memory()
