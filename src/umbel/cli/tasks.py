@@ -12,10 +12,10 @@ from umbel.cli.screen import json_option, note, show_json, show_table
 @click.command("tasks", cls=Command)
 @json_option
 def command(as_json: bool) -> None:
-    """The registered tasks, with their arguments."""
+    """The registered tasks of the application, with their arguments."""
     app = application()
     load_tasks(app)
-    known = {name: signature_of(task) for name, task in sorted(app.tasks.items())}
+    known = {name: signature_of(task) for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
     if as_json:
         show_json([{"name": name, "signature": signature} for name, signature in known.items()])
     elif known:

@@ -58,8 +58,8 @@ class RedisStore:
         self.prefix = prefix + _KEY
         self.shown = Shown()
         self.codec = codec
-        self._ttl = 0 if expires is None else max(1, int(expires))
-        self._failure_ttl = self._ttl if failure_expires is None else int(failure_expires)
+        self._ttl = _whole(expires)
+        self._failure_ttl = self._ttl if failure_expires is None else _whole(failure_expires)
         policy = chosen.get("retry_policy")
         timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
@@ -267,6 +267,11 @@ def refuse_errors(replies: Sequence[Any], place: Place) -> None:
 
 def _is_without_script(reply: Any) -> bool:
     return is_error(reply) and str(reply).startswith("NOSCRIPT")
+
+
+def _whole(seconds: float | None) -> int:
+    """What Redis is told: whole seconds, at least one; 0 is for ever."""
+    return max(1, int(seconds)) if seconds else 0
 
 
 def _separated(prefix: str) -> str:
