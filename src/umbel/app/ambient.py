@@ -63,7 +63,8 @@ def get_current_app() -> "Umbel":
     return app
 
 
-Schedule.ambient = get_current_app  # schedules that were handed no app ask the current one, as with Celery
+# Schedules that were handed no app ask the current one, as with Celery.
+Schedule.ambient = staticmethod(lambda: _scoped.get() or (_current[0] if _current else None))
 
 
 def get_current_task() -> "Task[..., Any] | None":

@@ -35,8 +35,8 @@ class Schedule:
     ``nowfun`` and ``app`` are Celery's: where Celery's methods take the time from. Umbel's own code passes it.
     """
 
-    ambient: ClassVar[Callable[[], App] | None] = None
-    """The current application, for schedules without one. Set by ``app.ambient``."""
+    ambient: ClassVar[Callable[[], App | None]] = staticmethod(lambda: None)
+    """The current application, if there is one, for schedules without one. Set by ``app.ambient``."""
 
     def __init__(self, *, nowfun: Callable[[], datetime] | None = None, app: App | None = None) -> None:
         self.nowfun = nowfun
@@ -68,12 +68,10 @@ class Schedule:
     @property
     def app(self) -> App:
         """The application that it was given, or the current one."""
-        if self._app is not None:
-            return self._app
-        ambient = Schedule.ambient
-        if ambient is None:
+        found = self._app or Schedule.ambient()
+        if found is None:
             raise ImproperlyConfigured(f"{self!r} has no application to ask for the time: pass app= or nowfun=")
-        return ambient()
+        return found
 
     @app.setter
     def app(self, app: App | None) -> None:
@@ -87,10 +85,9 @@ class Schedule:
 
     @property
     def tz(self) -> tzinfo:
-        """The zone that it is read in."""
-        if self._app is None and Schedule.ambient is None:
-            return UTC
-        return self.app.timezone
+        """The zone that it is read in: the application's, or UTC without one."""
+        found = self._app or Schedule.ambient()
+        return UTC if found is None else found.timezone
 
     # As Celery's code asks --------------------------------------------------------------------------------------------
 
