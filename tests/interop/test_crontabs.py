@@ -68,8 +68,6 @@ def test_celerys_crontab_is_due_at_the_same_times() -> None:
     )
     theirs = json.loads(told.stdout)
     found = [ours(*question) for question in asked]
-    different = [
-        (*question, us, them) for question, us, them in zip(asked, found, theirs, strict=True) if us != them
-    ]
+    different = [(*question, us, them) for question, us, them in zip(asked, found, theirs, strict=True) if us != them]
     assert different == []
     assert sum(answer is not None for answer in theirs) > 0.9 * COUNT

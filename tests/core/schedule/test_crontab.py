@@ -63,7 +63,8 @@ def test_whatever_the_grammar_allows_ticks_as_enumerated(line: str, start: int) 
     wall = Wall(line, first.date(), days)
     end = utc(first.year, first.month, first.day) + timedelta(days=days)
     expected = [tick for _, tick in zip(range(20), wall.ticks([(first, timedelta())], end), strict=False)]
-    at, found = first, []
+    at = first
+    found: list[datetime] = []
     while len(found) < len(expected) + 1 and (due := cron.next_after(at)) is not None and due < end:
         found.append(due)
         at = due
@@ -144,13 +145,8 @@ def test_what_is_no_field_at_all_is_a_type_error() -> None:
 def test_the_fields_of_a_line_are_in_the_order_of_cron_and_those_of_the_class_in_celerys() -> None:
     line = crontab.from_string("1 2 3 4 5")
     assert line == crontab("1", "2", "5", "3", "4")
-    assert (line.minute, line.hour, line.day_of_month, line.month_of_year, line.day_of_week) == (
-        {1},
-        {2},
-        {3},
-        {4},
-        {5},
-    )
+    fields = (line.minute, line.hour, line.day_of_month, line.month_of_year, line.day_of_week)
+    assert [set(field) for field in fields] == [{1}, {2}, {3}, {4}, {5}]
     assert repr(line) == "<crontab: 1 2 3 4 5 (m/h/dM/MY/d)>"
 
 
