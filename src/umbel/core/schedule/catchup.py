@@ -6,7 +6,7 @@ which are run; none is run that is older than ``max_age``.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from umbel.core.schedule.entry import Entry
@@ -85,7 +85,7 @@ def _from(entry: Entry, mark: Mark, seconds: float) -> datetime | None:
         last = entry.start
         if seconds <= last.timestamp():
             return _first(entry, mark)
-    return _within(entry, entry.schedule.next_after(at(seconds), last))
+    return _within(entry, entry.schedule.next_after(max(at(seconds) - timedelta.resolution, last), last))
 
 
 def _within(entry: Entry, due: datetime | None) -> datetime | None:
