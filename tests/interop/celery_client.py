@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from celery.result import AsyncResult  # type: ignore[import-not-found]  # a dependency of the other environment
+from celery import (  # type: ignore[import-not-found]  # a dependency of the other environment
+    signature as celery_signature,
+)
+from celery.result import AsyncResult  # type: ignore[import-not-found]  # likewise
 
 from tests.interop.celery_app import app
 
@@ -48,6 +51,27 @@ def store(id: str, result: Any, state: str) -> None:
     app.backend.store_result(id, result, state)
 
 
+def send_workflow(name: str, signature: dict[str, Any]) -> Any:
+    """Call a signature; its result tuple. ``name`` is for the log."""
+    return celery_signature(signature, app=app).apply_async().as_tuple()
+
+
+def get_workflow(id: Any, timeout: float = 20) -> dict[str, Any]:
+    """Wait for a workflow by its result tuple; the value, or what was raised."""
+    try:
+        return {"value": _value(id, timeout)}
+    except Exception as exc:  # noqa: BLE001  whatever it is, the other side is told
+        return {"raised": type(exc).__name__, "args": list(map(str, exc.args))}
+
+
+def _value(found: Any, timeout: float) -> Any:
+    """Member by member: GroupResult.get() of 5.6 misses what ended before it subscribed."""
+    (task_id, _), members = found
+    if members is not None:
+        return [_value(member, timeout) for member in members]
+    return AsyncResult(task_id, app=app).get(timeout=timeout)
+
+
 def depth(queue: str) -> Any:
     """What Celery counts in a queue."""
     with app.connection_for_read() as connection:
@@ -61,7 +85,21 @@ def declare(queue: str) -> None:
 
 
 if __name__ == "__main__":
-    verbs = {verb.__name__: verb for verb in (send, send_many, get, get_many, look, store, depth, declare)}
+    verbs = {
+        verb.__name__: verb
+        for verb in (
+            send,
+            send_many,
+            get,
+            get_many,
+            look,
+            store,
+            send_workflow,
+            get_workflow,
+            depth,
+            declare,
+        )
+    }
     for line in sys.stdin:
         verb, arguments = json.loads(line)
         try:

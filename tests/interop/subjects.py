@@ -82,4 +82,17 @@ def define(app: Any) -> Any:
         while not Path(gate).exists():
             pass
 
+    @task(name="interop.gather", bind=True)
+    def gather(self: Any, *values: Any) -> list[Any]:
+        note(app, self.request, "gather")
+        return list(values)
+
+    @task(name="interop.old_errback", bind=True)
+    def old_errback(self: Any, task_id: str) -> None:
+        note(app, self.request, "old_errback", task_id)
+
+    @task(name="interop.new_errback")
+    def new_errback(request: Any, exc: BaseException, traceback: Any) -> None:
+        note(app, request, "new_errback", request.id, type(exc).__name__, str(exc))
+
     return app

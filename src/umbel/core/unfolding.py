@@ -352,8 +352,10 @@ class _Unfolder:
         root_id = options.get("root_id")
         frozen, results = self._freeze_members(above, group, None, root_id)
         above = having(above, {**_options(above), "task_id": group}, tasks=frozen)
-        place = {**place, "task_id": place["task_id"] or options.pop("task_id", None)}
+        own = options.pop("task_id", None)
+        place = {**place, "task_id": place["task_id"] or (own if own != group else None)}
         below, result = self.freeze(below, root_id=root_id, **place)
+        options["task_id"] = group  # where Celery looks for it
         return having(signature, options, header=above, body=below), _after(result, [[group, None], results])
 
 

@@ -1,0 +1,119 @@
+"""Workflows across the border: sent by one kind, run by the other, and by both on one chord, with the same values."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.interop.fleet import Fleet
+from tests.worker.fleet import until
+from tests.worker.workflows import Sig, chain, chord, group
+from tests.worker.workflows import sig as signature
+from umbel import Umbel
+from umbel.core.unfolding import unfold
+from umbel.result.base import CanJoin
+
+
+def sig(task: str, *args: Any, immutable: bool = False, **options: Any) -> Sig:
+    return signature(f"interop.{task}", *args, immutable=immutable, **options)
+
+
+SHAPES: dict[str, tuple[Callable[[], Sig], Any]] = {
+    "chain": (lambda: chain(sig("add", 1, 2), sig("add", 3), sig("add", 4)), 10),
+    "immutable link": (lambda: chain(sig("add", 1, 2), sig("add", 3, 4, immutable=True)), 7),
+    "group": (lambda: group(sig("add", 1, 1), sig("add", 2, 2)), [2, 4]),
+    "chain into group": (lambda: chain(sig("add", 1, 2), group(sig("add", 10), sig("add", 20))), [13, 23]),
+    "chord": (lambda: chord([sig("add", n, n) for n in range(12)], sig("gather")), [[2 * n for n in range(12)]]),
+    "upgraded": (
+        lambda: chain(sig("add", 1, 1), group(sig("add", 1), sig("add", 2)), sig("gather"), sig("gather", 9)),
+        [[[3, 4]], 9],
+    ),
+    "chains in a header": (
+        lambda: chord([chain(sig("add", 1, 1), sig("add", 5)), sig("add", 0, 0)], sig("gather")),
+        [[7, 0]],
+    ),
+    "chord in a header": (
+        lambda: chord([chord([sig("add", 1, 1), sig("add", 2, 2)], sig("gather")), sig("add", 0, 0)], sig("gather")),
+        [[[[2, 4]], 0]],
+    ),
+    "chords in a chain": (
+        lambda: chain(
+            chord([sig("add", 1, 1), sig("add", 2, 2)], sig("gather")),
+            group(sig("gather"), sig("gather", 1)),
+            sig("gather"),
+        ),
+        [[[[[2, 4]]], [[[2, 4]], 1]]],
+    ),
+    "group as body": (
+        lambda: chord([sig("add", 1, 1), sig("add", 2, 2)], group(sig("gather"), sig("gather", 1))),
+        [[[2, 4]], [[2, 4], 1]],
+    ),
+}
+
+
+def send(app: Umbel, workflow: Sig) -> Any:
+    """Send it as Umbel's client does; the result tuple."""
+    unfolded = unfold(workflow, new_id=lambda: str(uuid.uuid4()))
+    assert isinstance(app.store, CanJoin)
+    app.store.joins.take_sync(unfolded.openings)
+    build = app.client.build
+    app.client.publish([build(one.task, one.args, one.kwargs, one.options, one.embed) for one in unfolded.calls])
+    return unfolded.result
+
+
+def all_done(fleet: Fleet, client: Any, sent: list[Any]) -> None:
+    found = dict(zip(SHAPES, [client.get_workflow(one) for one in sent], strict=True))
+    assert found == {name: {"value": expected} for name, (_, expected) in SHAPES.items()}
+    assert all(times == 1 for times in Counter(line["id"] for line in fleet.ran("add")).values())
+
+
+def test_umbel_runs_what_celery_sends(fleet: Fleet, version: str) -> None:
+    client = fleet.celery_client(version)
+    fleet.umbel("-c", "2")
+    all_done(fleet, client, [client.send_workflow(name, signature=make()) for name, (make, _) in SHAPES.items()])
+
+
+def test_celery_runs_what_umbel_sends(fleet: Fleet, version: str) -> None:
+    client = fleet.celery_client(version)
+    fleet.celery(version, "-c", "2")
+    with fleet.umbel_client() as app:
+        all_done(fleet, client, [send(app, make()) for make, _ in SHAPES.values()])
+
+
+@pytest.mark.slow
+def test_both_run_one_chord(fleet: Fleet, version: str) -> None:
+    client = fleet.celery_client(version)
+    for node in (fleet.umbel("-c", "1", ready=False), fleet.celery(version, "-c", "1", ready=False)):
+        node.ready()
+    with fleet.umbel_client() as app:
+        workflows = [chord([sig("add", n, 1) for n in range(30)], sig("gather")) for _ in range(20)]
+        sent = [send(app, one) for one in workflows[:10]]
+        sent += [client.send_workflow("chord", signature=one) for one in workflows[10:]]
+        assert [client.get_workflow(one) for one in sent] == [{"value": [list(range(1, 31))]}] * 20
+        all_done(fleet, client, [client.send_workflow(name, signature=make()) for name, (make, _) in SHAPES.items()])
+    assert {line["by"] for line in fleet.ran("add")} == {"umbel", "celery"}
+
+
+def test_errors_of_a_header_are_told_as_celery_tells_them(fleet: Fleet, version: str) -> None:
+    client = fleet.celery_client(version)
+    errbacks = [sig("old_errback"), sig("new_errback")]
+    told: dict[str, str] = {}
+    for kind in ("celery", "umbel"):
+        node = fleet.umbel("-c", "1") if kind == "umbel" else fleet.celery(version, "-c", "1")
+        header = [sig("add", 1, 1), sig("boom", "no", immutable=True, task_id=f"member-{kind}")]
+        body = sig("gather", link_error=errbacks, task_id=f"body-{kind}")
+        sent = client.send_workflow("chord", signature=chord(header, body))
+        raised = client.get_workflow(sent)
+        rest = chain(sig("boom", "no", task_id=f"first-{kind}"), sig("add", 1, task_id=f"tail-{kind}"))
+        rest["options"] = {"link_error": errbacks}
+        client.send_workflow("chain", signature=rest)
+        tail = client.get(f"tail-{kind}")
+        until(lambda: len(fleet.ran("old_errback")) == 2, 20, what="old errbacks")
+        until(lambda: len(fleet.ran("new_errback")) == 2, 20, what="new errbacks")
+        words = sorted(str(line["words"]) for name in ("old_errback", "new_errback") for line in fleet.ran(name))
+        told[kind] = str((raised, tail, words)).replace(f"-{kind}", "")
+        node.stop()
+        fleet.ledger.write_text("")
+    assert told["umbel"] == told["celery"]
