@@ -6,7 +6,7 @@ real.
 
 from typing import Any, assert_type
 
-from umbel import AsyncResult, Task, Umbel, shared_task
+from umbel import AsyncResult, Signature, Task, Umbel, shared_task
 
 
 def test_types(app: Umbel) -> None:
@@ -63,6 +63,17 @@ def test_types(app: Umbel) -> None:
     assert_type(app.send_task("by.name", [1]), AsyncResult[Any])
     assert_type(plain.using(countdown=3).delay(1), AsyncResult[bool])
 
+    assert_type(plain.s(1), Signature[bool])
+    assert_type(plain.s(1, y="a"), Signature[bool])
+    assert_type(plain.s("a"), Signature[bool])
+    assert_type(plain.s(y="a"), Signature[bool])
+    assert_type(plain.s(), Signature[bool])
+    assert_type(plain.si(1, "a"), Signature[bool])
+    assert_type(bound.s(1), Signature[bool])
+    assert_type(coroutine.s(1), Signature[bool])
+    assert_type(shared.s(), Signature[bool])
+    assert_type(by_class.s(1), Signature[bool])
+
     async def main() -> None:
         assert_type(await coroutine(1), bool)
         result = await plain.adelay(1)
@@ -88,6 +99,14 @@ def test_types(app: Umbel) -> None:
         shared.delay("1")  # type: ignore[arg-type]
         shared_bound.delay("1")  # type: ignore[arg-type]
         await by_class.adelay("1")  # type: ignore[arg-type]
+        plain.s([1])  # type: ignore[call-overload]
+        plain.s(1, 2)  # type: ignore[call-overload]
+        plain.s(1, "a", 3)  # type: ignore[call-overload]
+        plain.s(z=1)  # type: ignore[call-overload]
+        plain.si("1")  # type: ignore[arg-type]
+        optioned.s("1")  # type: ignore[call-overload]
+        coroutine.s(1, 2)  # type: ignore[call-overload]
+        shared.s("1")  # type: ignore[call-overload]
         plain.delay(1).get(timeout="soon")  # type: ignore[arg-type]
         app.register_task(len)  # type: ignore[arg-type]
 

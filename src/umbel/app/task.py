@@ -5,7 +5,7 @@ It hands calls to the app's client and runs nothing by itself, except in ``apply
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from umbel.app import ambient, canvas, eager, eager_canvas, progress, replacing, request, retrying, waiting
 from umbel.app.eager import EagerResult
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from umbel.result.base import Store
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
@@ -245,8 +246,17 @@ class Task(Generic[P, R]):
 
     # Calls to be made later -------------------------------------------------------------------------------------------
 
+    @overload
+    def s(self) -> Signature[R]: ...
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+    @overload
+    def s(self: "Task[Concatenate[Any, Q], R]", *args: Q.args, **kwargs: Q.kwargs) -> Signature[R]: ...
     def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
-        """The call as a signature, which may get more arguments in front of these: ``add.s(2)``."""
+        """The call as a signature, which may get more arguments in front of these: ``add.s(2)``.
+
+        Type checkers know it with all arguments, with all but the first (which a chain gives it), and with none.
+        """
         return self.signature(args, kwargs)
 
     def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
