@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,33 @@ def test_a_second_signal_in_a_soft_shutdown_ends_it(farm_with: Callable[..., Far
         until(lambda said=said: said in worker.text)  # type: ignore[misc]
     assert worker.wait() == 1
     assert farm.depth().ready == 1
+
+
+@pytest.fixture
+def one_farm(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
+    """A farm on SQLite: for what has nothing to do with the broker."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(Farm(tmp_path, **settings))
+
+
+def test_the_pid_file_and_the_umask_are_those_of_the_settings(one_farm: Callable[..., Farm], tmp_path: Path) -> None:
+    path = tmp_path / "%n.pid"
+    worker = one_farm(worker_pidfile=str(path), worker_umask="077").worker("-c", "1", "-n", "w1@here")
+    written = tmp_path / "w1.pid"
+    assert int(written.read_text()) == worker.process.pid
+    assert written.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"worker_uid": "nobody-at-all"}, "nobody-at-all"),
+        ({"worker_gid": "no-group-at-all"}, "no-group-at-all"),
+        ({"worker_executable": "/no/such/python", "worker_logfile": "w.log"}, "/no/such/python"),
+    ],
+)
+def test_who_and_what_a_worker_cannot_be(one_farm: Callable[..., Farm], settings: dict[str, str], told: str) -> None:
+    worker = one_farm(**settings).worker(*(["-D"] if "worker_executable" in settings else []), ready=False)
+    assert worker.wait() != 0
+    assert told in worker.text
+    assert "Traceback" not in worker.text
