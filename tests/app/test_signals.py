@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel, shared_task, signals
+from umbel.runtime.clock import SYSTEM
 from umbel.signals import Signal
 
 
@@ -124,3 +125,31 @@ def test_every_public_signal_says_what_it_carries() -> None:
             found = getattr(signals, name)
             assert found.name == name
             assert "ender: " in (found.__doc__ or ""), name
+
+
+def test_a_receiver_with_retry_is_called_until_it_returns(signal: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(SYSTEM, "pause", pauses.append, raising=False)
+    failures = [ValueError("one"), ValueError("two")]
+
+    def listen(**kwargs: Any) -> str:
+        if failures:
+            raise failures.pop()
+        return "heard"
+
+    signal.connect(listen, retry=True)
+    ((_, answer),) = signal.send(None)
+    assert (answer, pauses) == ("heard", [2.0, 4.0])
+    assert signal.disconnect(listen)
+
+
+def test_a_receiver_with_retry_is_not_held_weakly(signal: Signal) -> None:
+    signal.connect(lambda **kwargs: "heard", retry=True)
+    gc.collect()
+    assert [answer for _, answer in signal.send(None)] == ["heard"]
+
+
+def test_a_receiver_accepts_keyword_arguments(signal: Signal) -> None:
+    with pytest.raises(ValueError, match=r"must accept keyword arguments: def receiver\(\*\*kwargs\)"):
+        signal.connect(lambda sender: None)
+    assert not signal.receivers

@@ -16,6 +16,7 @@ from inspect import iscoroutine
 from types import FrameType
 from typing import Any, Protocol
 
+from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import GONE
 from umbel.core.errors import SoftTimeLimitExceeded, TimeLimitExceeded
@@ -77,6 +78,7 @@ class GreenletLane(PumpLane):
         self.pulse = self.order
         signal.signal(signal.SIGALRM, self._alarmed)
         self.limiter.start(get_ident())
+        self._tell(signals.eventlet_pool_started)
         self.pump()
         while self._open:
             self.hub.wait_readable(self._reader)
@@ -84,6 +86,13 @@ class GreenletLane(PumpLane):
             while self._orders:
                 self._orders.popleft()()
             self.pump()
+        self._tell(signals.eventlet_pool_preshutdown)
+        self._tell(signals.eventlet_pool_postshutdown)
+
+    def _tell(self, signal: signals.Signal, **told: Any) -> None:
+        """Celery has these for eventlet alone."""
+        if self.plan.pool == "eventlet" and signal.receivers:
+            signal.send(sender=self, **told)
 
     def close(self) -> None:
         """The main greenlet may return."""
@@ -107,6 +116,7 @@ class GreenletLane(PumpLane):
         if not runner.admitted():
             return False
         context = self.context.copy()
+        self._tell(signals.eventlet_pool_apply, target=runner.drive, args=(), kwargs={})
         runner.greenlet = self.hub.spawn(lambda: context.run(runner.drive))
         self.runners[runner.greenlet] = runner
         return True

@@ -115,7 +115,13 @@ def set_up_again(setup: LogSetup, index: int) -> None:
 
 
 def _leave_it_to_receivers(**told: Any) -> None:
-    for receiver, response in signals.setup_logging.send(sender=None, **told):
+    # What it raises is told by one line, below, and not by a traceback that nothing formats yet.
+    signals.log.disabled = True
+    try:
+        responses = signals.setup_logging.send(sender=None, **told)
+    finally:
+        signals.log.disabled = False
+    for receiver, response in responses:
         if isinstance(response, Exception):
             name = getattr(receiver, "__qualname__", repr(receiver))
             raise ImproperlyConfigured(
