@@ -328,3 +328,19 @@ def test_a_retry_travels_as_the_call_did(job: Any, outbox: Outbox) -> None:
         (again,) = context.publish
     assert again.message.headers.compression == "application/x-gzip"
     assert body.decode(again.message, frozenset({"application/x-python-serialize"}))[0] == [{1, 2}]
+
+
+def test_a_retry_goes_to_the_queue_that_it_came_from_and_to_no_other(app: Umbel, job: Any, outbox: Outbox) -> None:
+    topic = {"exchange": "ex", "exchange_type": "topic", "routing_key": "k.#"}
+    app.conf.task_queues = {"one": topic, "other": topic, "celery": {}}
+    with running(job, 1, exchange="ex", routing_key="k.x", queue="one") as context:
+        with pytest.raises(Retry):
+            job.retry()
+        with pytest.raises(Retry):
+            job.retry(queue="celery")
+        with pytest.raises(Retry):
+            job.retry(exchange="ex", routing_key="k.y")
+    first, elsewhere, bound = context.publish
+    assert (first.queue, first.message.properties.delivery_info) == ("one", DeliveryInfo("", "one"))
+    assert (elsewhere.queue, elsewhere.message.properties.delivery_info) == ("celery", DeliveryInfo("", "celery"))
+    assert bound.message.properties.delivery_info == DeliveryInfo("ex", "k.y")

@@ -153,6 +153,8 @@ QUEUES = read_queues(
         ({"exchange": "d", "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
         ({"exchange": Exchange("d"), "routing_key": "dk"}, Destination(("direct",), "d", "dk")),
         ({"exchange": "", "routing_key": "direct"}, Destination(("direct",), "", "direct")),
+        ({"exchange": "", "routing_key": "topic", "queue": "topic"}, Destination(("topic",), "", "topic")),
+        ({"exchange": "", "routing_key": "topic", "queue": "new"}, Destination(("new",), "", "new")),
         ({"queue": "topic"}, Destination(("topic",), "t", "log.#", "topic")),
         (
             {"exchange": "t", "routing_key": "log.web.error"},

@@ -86,7 +86,8 @@ def _again(context: "Context") -> dict[str, Any]:
         options["serializer"] = context.message.content_type
         options["compression"] = context.message.headers.compression or None
     if context.queue or info.get("exchange") == "":
-        options["queue"] = context.queue or info["routing_key"]
+        queue = context.queue or info["routing_key"]  # that alone, whatever else its exchange leads to
+        options["queue"], options["exchange"], options["routing_key"] = queue, "", queue
     else:
         options["exchange"], options["routing_key"] = info.get("exchange"), info.get("routing_key")
     return options

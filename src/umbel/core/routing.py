@@ -245,13 +245,13 @@ class Router:
         may be none, and brokers with tables of their own may know others.
         """
         exchange, key, kind = _name(options.get("exchange")), options.get("routing_key"), options.get("exchange_type")
+        if exchange == "" and key and _name(options.get("queue")) in (None, key):
+            name = self.find(key).name  # AMQP's default exchange leads to the queue, whatever that is bound to
+            return Destination((name,), "", name)
         if exchange and not key:
             key = self._own_key(exchange, kind)
         if not (exchange and key):
-            wanted = options.get("queue")
-            if wanted is None and exchange == "" and key:
-                wanted = key
-            queue = self._queue(wanted)
+            queue = self._queue(options.get("queue"))
             kind = kind or queue.exchange.type
             if kind == "direct":
                 return Destination((queue.name,), "", queue.name)
