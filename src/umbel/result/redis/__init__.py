@@ -80,6 +80,8 @@ class RedisStore:
 
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
+        if not records:
+            return
         sent = self.writes(records)
         with storing(records):
             line = await self._lines.get()
@@ -190,6 +192,8 @@ class RedisSyncStore:
 
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
+        if not records:
+            return
         sent = self._store.writes(records)
         with storing(records):
             replies = self.call(sent)

@@ -54,12 +54,16 @@ class RedisJoins:
 
     async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
         """As the port says. Steps before one that the server refuses are done."""
+        if not steps:
+            return []
         sent = self._commands(steps)
         with storing(()):
             return self._joined(await self._sure(sent))
 
     def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
         """As the port says. Steps before one that the server refuses are done."""
+        if not steps:
+            return []
         sent = self._commands(steps)
         with storing(()):
             replies = self.call_sync(sent)

@@ -47,6 +47,12 @@ class JoinSuite(Stored):
         assert (joined.group, joined.shape) == ("g1", None)
 
     @asynchronous
+    async def test_no_steps_are_taken_at_once(self) -> None:
+        await self.store.write([])
+        self.store.sync.write([])
+        assert await self.joins.take([]) == self.joins.take_sync([]) == []
+
+    @asynchronous
     async def test_of_many_parts_at_once_one_completes(self) -> None:
         steps: list[Step] = [Opening("g1", 300)]
         steps += [part(index) for index in range(300)]
