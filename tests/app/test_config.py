@@ -52,6 +52,8 @@ def test_attribute_and_item_are_one() -> None:
         ("broker_transport_options", None, {}),
         ("task_default_rate_limit", "10/s", "10/s"),
         ("worker_prefetch_multiplier", 0, 0),
+        ("worker_concurrency", "auto", None),
+        ("worker_concurrency", "4", 4),
         ("timezone", "Europe/Vienna", "Europe/Vienna"),
     ],
 )
@@ -79,6 +81,9 @@ def test_values_are_read_as_their_type(name: str, given: object, read: object) -
         ("worker_rate_limit_scope", "world", "'cluster' or 'worker'"),
         ("worker_redirect_stdouts_level", "loud", "expected one of"),
         ("accept_content", 5, "list of names"),
+        ("task_queues", 5, "list of names or Queues"),
+        ("task_annotations", 5, "dict of task name to attributes"),
+        ("task_annotations", [{}, 5], "dict of task name to attributes"),
         ("task_max_deliveries", float("inf"), "whole number"),
     ],
 )

@@ -56,6 +56,10 @@ def test_a_package_whose_attribute_celery_is_its_submodule_is_understood(module:
         ("def f(:\n", "cannot import 'broken': invalid syntax"),
         ("import sys; sys.exit(3)\n", "cannot import 'broken': SystemExit: 3"),
         ("x = 1\n", "holds no application"),
+        (
+            "import umbel\numbel.Umbel('x', worker_concurrency=0)\n",
+            "worker_concurrency = 0: expected a whole number, 1",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_module_is_one_line(umbel: Run, module: Write, source: str, expected: str) -> None:

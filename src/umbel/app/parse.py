@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from umbel.core.options import parse_rate
+from umbel.core.routing import read_queues
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ def _positive(value: object) -> int:
 
 
 def _processes(value: object) -> int | None:
-    return None if value == "auto" else _positive(value)
+    return None if value is None or value == "auto" else _positive(value)
 
 
 def _priority(value: object) -> int:
@@ -162,6 +163,20 @@ def _rate(value: Any) -> Any:
     return value
 
 
+def _queues(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | Mapping | list | tuple | set | frozenset):
+        raise TypeError
+    read_queues(value)
+    return value
+
+
+def _annotations(value: Any) -> Any:
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if not (one is None or isinstance(one, str | Mapping) or hasattr(one, "annotate")):
+            raise TypeError
+    return value
+
+
 def _zone(value: object) -> str | tzinfo:
     if isinstance(value, tzinfo):
         return value
@@ -183,7 +198,7 @@ seconds = Kind(_seconds, "a number of seconds, not negative", "seconds")
 more_than_nothing = Kind(_more_than_nothing, "more than 0 seconds", "seconds")
 count = Kind(_count, "a whole number, not negative")
 positive = Kind(_positive, "a whole number, 1 or more")
-processes = Kind(_processes, "a whole number, 1 or more; or 'auto'")
+processes = Kind(_processes, "a whole number, 1 or more; 'auto' or None")
 priority = Kind(_priority, "a priority from 0 to 9")
 names = Kind(_names, "a list of names")
 table = Kind(_table, "a dict")
@@ -193,4 +208,6 @@ level = Kind(_level, f"one of {', '.join(sorted(_LEVELS, key=_LEVELS.__getitem__
 umask = Kind(_umask, "octal digits from 0 to 777, such as '022'")
 user_or_group = Kind(_user_or_group, "a name or a number")
 rate = Kind(_rate, "a rate: '10/s', '5/m', '1/h', or a number per second; or None")
+queues = Kind(_queues, "a list of names or Queues, or a dict of name to options; or None")
+annotations = Kind(_annotations, "a dict of task name to attributes, an object that annotate()s, or a list; or None")
 zone = Kind(_zone, "the name of a time zone there is, such as 'Europe/Vienna', or a tzinfo")

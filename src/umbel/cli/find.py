@@ -17,6 +17,8 @@ from umbel.app.nearest import advice
 from umbel.cli.session import session
 from umbel.core.errors import UmbelError
 
+OURS = str(Path(__file__).parents[1]) + os.sep
+
 
 class NoApp(click.ClickException):
     """The application cannot be had; the text says why in one line."""
@@ -167,6 +169,6 @@ def _why(name: str, error: BaseException) -> str:
 def _where(error: BaseException) -> str:
     """The last line of the user's own that was running, not the import machinery's."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    own = [frame for frame in frames if frame.filename != __file__ and importlib.__file__ != frame.filename]
+    own = [frame for frame in frames if not frame.filename.startswith(OURS) and importlib.__file__ != frame.filename]
     outside = [frame for frame in own if not frame.filename.startswith(sys.prefix)] or own
     return f" ({outside[-1].filename}, line {outside[-1].lineno})" if outside else ""

@@ -19,7 +19,7 @@ class Tasks(Values):
     )
     task_always_eager = Setting(flag, False, "Run tasks in the caller, at once.")
     task_annotations = Setting(
-        anything, None, "Attributes set on tasks: by name, '*' for all; or objects that annotate()."
+        parse.annotations, None, "Attributes set on tasks: by name, '*' for all; or objects that annotate()."
     )
     task_compression = Setting(
         maybe(text), None, "How arguments are compressed: zlib, gzip, bzip2, lzma, zstd or brotli."
@@ -62,7 +62,9 @@ class Tasks(Values):
         "How: max_retries, interval_start, interval_step, interval_max in seconds; within broker_publish_timeout.",
     )
     task_queue_max_priority = amqp(None, "RabbitMQ's highest priority of queues.")
-    task_queues = Setting(anything, None, "Declared queues: names, Queue objects, or a dict. None: the default queue.")
+    task_queues = Setting(
+        parse.queues, None, "Declared queues: names, Queue objects, or a dict. None: the default queue."
+    )
     task_reject_on_worker_lost = Setting(
         maybe(flag), True, "Run a late-acknowledged task again when its process died.", celery=None
     )

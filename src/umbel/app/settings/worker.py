@@ -12,9 +12,9 @@ class Worker(Values):
     """Worker."""
 
     worker_concurrency = Setting(
-        maybe(positive),
+        parse.processes,
         None,
-        "Processes of prefork, or slots per process of the other lanes. None: what suits the lane.",
+        "Processes of prefork, or slots per process of the other lanes. None or 'auto': what suits the lane.",
     )
     worker_autoscaler = later("celery.worker.autoscale:Autoscaler", "Class that decides how many processes run.")
     worker_cancel_long_running_tasks_on_connection_loss = no_use(
