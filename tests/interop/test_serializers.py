@@ -1,6 +1,9 @@
 """Every serializer and every compression, both ways, with each version of Celery."""
 
+import json
 from collections.abc import Callable
+
+import redis
 
 from tests.interop.fleet import Fleet
 from umbel.wire import compression
@@ -31,3 +34,20 @@ def test_calls_of_every_form(make_fleet: Callable[..., Fleet], version: str) -> 
         for options, id in zip((*OPTIONS, BOTH), to_umbel, strict=True):
             assert client.get(id) == {"value": expected}, options
     assert {line["by"] for line in fleet.ran()} == {"umbel", "celery"}
+
+
+def test_both_write_the_same_names(make_fleet: Callable[..., Fleet], version: str, redis_url: str) -> None:
+    fleet = make_fleet(accept_content=SERIALIZERS)
+    client = fleet.celery_client(version)
+
+    def form(element: bytes) -> tuple[str, str, str | None]:
+        found = json.loads(element)
+        return found["content-type"], found["content-encoding"], found["headers"].get("compression")
+
+    with fleet.umbel_client() as app, redis.Redis.from_url(redis_url) as look:
+        for options in (*OPTIONS, BOTH):
+            app.tasks["interop.echo"].apply_async((VALUE,), queue="ours", **options)
+            client.send("interop.echo", args=[VALUE], queue="theirs", **options)
+        ours, theirs = ([form(element) for element in look.lrange(queue, 0, -1)] for queue in ("ours", "theirs"))
+    assert ours == theirs
+    assert len(set(ours)) == len(SERIALIZERS) + len({compression.find(name) for name in METHODS}) + 1
