@@ -81,6 +81,10 @@ SHOWN_BY = {
         "task_annotations": "test_annotations_set_attributes_and_wrap_methods",
         "task_default_priority": "test_attributes_fall_back_to_settings",
     },
+    "drivers/test_pool.py": {
+        "broker_pool_limit": "test_the_settings_say_how_many",
+        "redis_max_connections": "test_the_settings_say_how_many",
+    },
     "interop/test_result_forms.py": {
         "result_compression": "test_compression",
         "result_serializer": "test_serializers",

@@ -142,7 +142,11 @@ class Connections:
                 scheme = self.broker_url.partition(":")[0]
                 raise ImproperlyConfigured(f"broker_use_ssl is set, and {scheme}:// has no TLS; leave it out")
             return conf.broker_transport_options
-        given = {"socket_connect_timeout": conf.broker_connection_timeout, "ssl": conf.broker_use_ssl}
+        given = {
+            "socket_connect_timeout": conf.broker_connection_timeout,
+            "ssl": conf.broker_use_ssl,
+            "pool_limit": conf.broker_pool_limit or 0,
+        }
         return {**given, **conf.broker_transport_options}
 
     def _store_options(self) -> dict[str, Any]:
@@ -151,6 +155,7 @@ class Connections:
             return conf.result_backend_transport_options
         named = {
             "client_name": conf.redis_client_name,
+            "max_connections": conf.redis_max_connections,
             "credential_provider": conf.redis_backend_credential_provider,
             "socket_connect_timeout": conf.redis_socket_connect_timeout,
             "socket_timeout": conf.redis_socket_timeout,

@@ -33,7 +33,11 @@ class Broker(Values):
     broker_login_method = amqp(None, "AMQP's way to log in.")
     broker_native_delayed_delivery_queue_type = amqp("quorum", "RabbitMQ's type of the queues that delay.")
     broker_pool_acquire_timeout = later(None, "How long a call waits for a free connection.")
-    broker_pool_limit = later(10, "Connections that calls share.")
+    broker_pool_limit = Setting(
+        maybe(count.of("connections")),
+        10,
+        "Most connections to Redis that the calls of one process have at once; 0 or None: a new one for each call.",
+    )
     broker_publish_timeout = Setting(
         seconds, 5.0, "How long delay() may take until it returns or raises, whatever the broker does."
     )

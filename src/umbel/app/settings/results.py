@@ -68,7 +68,9 @@ class Redis(Values):
         maybe(tls), None, "TLS to the Redis with results: True, or the ssl_* options of a URL."
     )
     redis_client_name = Setting(maybe(text), None, "What CLIENT LIST shows of connections that read results.")
-    redis_max_connections = later(None, "Connections to the Redis with results.")
+    redis_max_connections = Setting(
+        maybe(count.of("connections")), None, "Most connections that readers of one process have at once; None: any."
+    )
     redis_retry_on_timeout = by_design(
         False, "Ask again when the Redis with results did not answer in time: it always does."
     )

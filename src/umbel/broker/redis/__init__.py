@@ -35,7 +35,7 @@ FEATURES = Features(
 )
 
 OPTIONS = frozenset(
-    {"dead_expires", "dead_limit", "global_keyprefix", "sep", "priority_steps", "queue_order_strategy"}
+    {"dead_expires", "dead_limit", "global_keyprefix", "pool_limit", "sep", "priority_steps", "queue_order_strategy"}
     | {"visibility_timeout", "unacked_key", "unacked_index_key", "fanout_patterns", "fanout_prefix"}
 )
 OF_CELERY = frozenset(
@@ -66,6 +66,7 @@ class RedisBroker:
         self.features = Features(**{**_as_dict(FEATURES), "priority_steps": self.layout.steps})
         self._clock = clock
         self._dead_expires = numbers.number("dead_expires", 7 * 86400)
+        self._connections = int(numbers.number("pool_limit", 0)) if "pool_limit" in chosen else None
         self._dead_limit = int(numbers.number("dead_limit", 10_000))
         self._restorer = Restorer(self.layout, numbers.number("visibility_timeout", 3600.0))
         self._copier = Copier(self.place, self.layout, clock)
@@ -80,7 +81,7 @@ class RedisBroker:
 
     def sync_producer(self) -> RedisSyncProducer:
         """As the port says."""
-        producer = RedisSyncProducer(self.place, self.layout, self._clock, self._survey)
+        producer = RedisSyncProducer(self.place, self.layout, self._clock, self._survey, connections=self._connections)
         self._producers.add(producer)
         return producer
 

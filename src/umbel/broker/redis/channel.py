@@ -157,9 +157,9 @@ class Channel(Shape):
 class SyncChannel(Shape):
     """For threads, and after a fork: each call takes a connection of a pool."""
 
-    def __init__(self, place: Place, layout: Layout, clock: Clock) -> None:
+    def __init__(self, place: Place, layout: Layout, clock: Clock, *, most: int | None = None) -> None:
         super().__init__(place, layout, clock)
-        self._pool = Pool(place)
+        self._pool = Pool(place, most=most)
         self.connection: Callable[[float], AbstractContextManager[SyncConnection]] = self._pool.connection
         """A connection, for as long as the context lasts. Raises ``OperationalError``."""
         self.take, self.give = self._pool.take, self._pool.give

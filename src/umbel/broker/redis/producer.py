@@ -167,8 +167,10 @@ class RedisProducer:
 class RedisSyncProducer:
     """See ``broker.base.SyncProducer``."""
 
-    def __init__(self, place: Place, layout: Layout, clock: Clock, survey: Survey) -> None:
-        self._channel = SyncChannel(place, layout, clock)
+    def __init__(
+        self, place: Place, layout: Layout, clock: Clock, survey: Survey, *, connections: int | None = None
+    ) -> None:
+        self._channel = SyncChannel(place, layout, clock, most=connections)
         self._survey = survey
 
     def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:

@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import hiredis
@@ -241,10 +242,15 @@ def is_push(reply: Any) -> bool:
 
 
 class Pool:
-    """Idle connections to one place. A forked child starts with none, and leaves its parent's alone."""
+    """Idle connections to one place. A forked child starts with none, and leaves its parent's alone.
 
-    def __init__(self, place: Place, clock: Clock = SYSTEM) -> None:
+    ``most``: how many there are at once, idle or in use; None is any number, and with 0 none is kept.
+    """
+
+    def __init__(self, place: Place, clock: Clock = SYSTEM, *, most: int | None = None) -> None:
         self.place = place
+        self.most = most
+        self._free = _tokens(most)
         self._clock = clock
         self._idle: list[SyncConnection] = []  # appending and popping need no lock
         _pools.add(self)
@@ -260,6 +266,19 @@ class Pool:
 
     def take(self, timeout: float | None = None) -> SyncConnection:
         """A connection that is in order; whoever takes it gives it back. Raises ``OperationalError``."""
+        if self._free is not None:
+            try:
+                self._free.get(timeout=timeout)
+            except Empty:
+                told = f"all {self.most} connections to Redis at {self.place} were in use for {timeout or 0:g} s"
+                raise OperationalError(f"{told}; see broker_pool_limit and redis_max_connections") from None
+        try:
+            return self._taken(timeout)
+        except BaseException:
+            self._release()
+            raise
+
+    def _taken(self, timeout: float | None) -> SyncConnection:
         while True:
             try:
                 found = self._idle.pop()
@@ -271,8 +290,15 @@ class Pool:
 
     def give(self, connection: SyncConnection) -> None:
         """Take a connection back, unless it broke."""
-        if connection.sock.fileno() >= 0:
+        if self.most == 0:
+            connection.close()
+        elif connection.sock.fileno() >= 0:
             self._idle.append(connection)
+        self._release()
+
+    def _release(self) -> None:
+        if self._free is not None:
+            self._free.put(None)
 
     def close(self) -> None:
         """Close idle connections. The pool stays usable."""
@@ -286,12 +312,23 @@ class Pool:
 
     def forget(self) -> None:
         """In a forked child: the sockets are the parent's. Closing our copies says nothing on the wire."""
+        self._free = _tokens(self.most)
         idle, self._idle = self._idle, []
         for connection in idle:
             try:
                 os.close(connection.sock.detach())
             except OSError:
                 pass
+
+
+def _tokens(most: int | None) -> "SimpleQueue[None] | None":
+    """One for each connection that there may be. Taking and giving one back costs next to nothing."""
+    if not most:
+        return None
+    tokens: SimpleQueue[None] = SimpleQueue()
+    for _ in range(most):
+        tokens.put(None)
+    return tokens
 
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()

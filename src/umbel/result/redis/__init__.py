@@ -65,7 +65,7 @@ class RedisStore:
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
         ordered = bool(chosen.get("result_chord_ordered", True))
         self.joins = RedisJoins(self.place, prefix, self._ttl, clock, ordered=ordered)
-        self._sync = RedisSyncStore(self, timeout, policy)
+        self._sync = RedisSyncStore(self, timeout, policy, most=int(chosen.get("max_connections") or 0) or None)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
 
     @property
@@ -182,11 +182,13 @@ class RedisStore:
 class RedisSyncStore:
     """See ``result.base.SyncStore``."""
 
-    def __init__(self, store: RedisStore, timeout: float, policy: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, store: RedisStore, timeout: float, policy: Mapping[str, Any] | None, *, most: int | None = None
+    ) -> None:
         self._store = store
         self._timeout = timeout
         self._policy = policy
-        self._pool = Pool(store.place, store.clock)
+        self._pool = Pool(store.place, store.clock, most=most)
         self._line = SharedLine(store.place, store.clock)
         self._ended = _Ended()
 
@@ -238,7 +240,7 @@ class RedisSyncStore:
         return self._try(sent)
 
     def _try(self, sent: Sequence[Command]) -> list[Any]:
-        with self._pool.connection() as connection:
+        with self._pool.connection(self._timeout) as connection:
             replies = connection.call(sent, self._timeout)
             if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
                 connection.close()
