@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextvars import ContextVar
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,39 @@ async def endless_async_loop(key: object = "endless") -> None:
     note("start", key)
     while True:
         pass
+
+
+_mine: ContextVar[object] = ContextVar("mine", default=None)
+
+
+@app.task(bind=True)
+def whose_context(self: Task[..., Any], key: object) -> list[object]:
+    """What this call has set, after others have had their turn."""
+    assert _mine.get() is None
+    _mine.set(key)
+    time.sleep(0.01)
+    return [_mine.get(), self.request.id]
+
+
+@app.task
+def whose_process() -> int:
+    return os.getpid()
+
+
+@app.task
+async def blocks_its_loop(key: object, seconds: float) -> object:
+    note("start", key)
+    time.sleep(seconds)
+    note("end", key)
+    return key
+
+
+_kept: list[bytearray] = []
+
+
+@app.task
+def grows(megabytes: int) -> None:
+    _kept.append(bytearray(b"x" * (megabytes << 20)))
 
 
 @app.task

@@ -115,6 +115,13 @@ class Proxy:
     def __class__(self, kind: type) -> None:
         raise TypeError("a proxy has the class of what it stands for")
 
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]  # what walks over all objects shall find nothing, not an error
+        try:
+            return vars(self._lookup())
+        except ImproperlyConfigured:
+            return {}
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lookup(), name)
 

@@ -1,0 +1,175 @@
+"""What lanes with many places add: tasks side by side, in one process, each still by the rules of one."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.worker.fleet import Farm, until
+from umbel.core.errors import TimeLimitExceeded, WorkerLostError
+
+WIDE = ("threads", "asyncio", "gevent", "eventlet")
+
+
+@pytest.fixture(params=WIDE)
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_many_run_at_once_in_one_process(farm: Farm, lane: str) -> None:
+    """None of them ends before all have started."""
+    farm.worker("-P", lane, "-c", "30")
+    gate = str(farm.gate())
+    with farm._app.bulk():
+        results = [farm.send("hold_async" if i % 2 else "hold", f"one-{i}", gate) for i in range(30)]
+    until(lambda: len(farm.lines("start")) == 30, what="all started")
+    assert not farm.lines("end")
+    farm.gate().touch()
+    assert sorted(result.get(timeout=20) for result in results) == sorted(f"one-{i}" for i in range(30))
+    assert len({line.pid for line in farm.lines("start")}) == 1
+
+
+def test_processes_multiply_the_places(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "2", "--processes", "2")
+    gate = str(farm.gate())
+    for i in range(5):
+        farm.send("hold", f"one-{i}", gate)
+    until(lambda: len(farm.lines("start")) == 4, what="four places")
+    assert len({line.pid for line in farm.lines("start")}) == 2
+    farm.gate().touch()
+    until(lambda: len(farm.lines("end")) == 5)
+    assert len(farm.lines("start")) == 5
+
+
+def test_each_task_has_a_context_of_its_own(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "4")
+    results = [farm.send("whose_context", i) for i in range(40)]
+    assert [result.get(timeout=20) for result in results] == [[i, result.id] for i, result in enumerate(results)]
+
+
+def test_what_a_task_publishes_and_retries_leaves_from_every_place(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "8")
+    assert farm.send("calls", "sync").get(timeout=20) == "sync"
+    assert farm.send("calls_async", "async").get(timeout=20) == "async"
+    assert farm.send("flaky", "again", 2).get(timeout=20) == 2
+    until(lambda: len(farm.lines("start", "sync-child")) == 1 and len(farm.lines("start", "async-child")) == 1)
+    until(lambda: all(farm.lines("start", f"sync-bulk-{i}") for i in range(3)))
+
+
+def test_what_ran_beside_a_killed_process_runs_again_and_only_that(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "3")
+    gate = str(farm.gate())
+    results = [farm.send("hold", f"one-{i}", gate) for i in range(5)]
+    until(lambda: len(farm.lines("start")) == 3, what="three places")
+    farm.gate().touch()
+    os.kill(farm.lines("start")[0].pid, signal.SIGKILL)
+    assert [result.get(timeout=30) for result in results] == [f"one-{i}" for i in range(5)]
+    assert {len(farm.lines("start", f"one-{i}")) for i in range(5)} <= {1, 2}
+
+
+def test_early_acknowledged_tasks_of_a_killed_process_do_not_run_again(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "4")
+    results = [farm.send("sleep_early", f"early-{i}", 60) for i in range(4)]
+    until(lambda: len(farm.lines("start")) == 4)
+    os.kill(farm.lines("start")[0].pid, signal.SIGKILL)
+    for result in results:
+        with pytest.raises(WorkerLostError):
+            result.get(timeout=20)
+    assert farm.send("add", 2, 2).get(timeout=20) == 4
+    assert len(farm.lines("start")) == 4
+
+
+def test_a_poison_task_takes_no_other_along_twice(farm_with: Callable[..., Farm], lane: str) -> None:
+    """After the first loss everything that may have been the cause runs alone."""
+    farm = farm_with(task_max_deliveries=3)
+    farm.worker("-P", lane, "-c", "4")
+    gate = str(farm.gate())
+    bystanders = [farm.send("hold", f"by-{i}", gate) for i in range(3)]
+    until(lambda: len(farm.lines("start")) == 3)
+    poison = farm.send("die", "poison")
+    farm.started("poison")
+    farm.gate().touch()
+    with pytest.raises(WorkerLostError):
+        poison.get(timeout=30)
+    assert [result.get(timeout=30) for result in bystanders] == ["by-0", "by-1", "by-2"]
+    assert len(farm.lines("start", "poison")) == 3
+    assert max(len(farm.lines("start", f"by-{i}")) for i in range(3)) <= 2
+
+
+def test_a_worker_that_stops_lets_all_places_finish(farm: Farm, lane: str) -> None:
+    worker = farm.worker("-P", lane, "-c", "3")
+    gate = str(farm.gate())
+    results = [farm.send("hold", f"one-{i}", gate) for i in range(6)]
+    until(lambda: len(farm.lines("start")) == 3)
+    worker.signal(signal.SIGTERM)
+    until(lambda: "shutdown" in worker.text)
+    farm.gate().touch()
+    assert worker.wait() == 0
+    assert sum(result.ready() for result in results) == 3
+    assert (farm.depth().ready, farm.depth().claimed) == (3, 0)
+
+
+def test_what_does_not_finish_in_time_is_handed_back(farm_with: Callable[..., Farm], lane: str) -> None:
+    farm = farm_with(worker_shutdown_timeout=0.5)
+    worker = farm.worker("-P", lane, "-c", "3")
+    for i in range(3):
+        farm.send("hold", f"one-{i}", str(farm.gate()))
+    until(lambda: len(farm.lines("start")) == 3)
+    assert worker.stop() == 0
+    assert (farm.depth().ready, farm.depth().claimed) == (3, 0)
+
+
+def test_abandoned_threads_give_way_to_a_fresh_process(farm: Farm) -> None:
+    farm.worker("-P", "threads", "-c", "2")
+    first = farm.send("whose_process").get(timeout=20)
+    for i in range(3):
+        with pytest.raises(TimeLimitExceeded):
+            farm.send("endless_catching", f"endless-{i}", time_limit=0.2).get(timeout=20)
+    until(lambda: farm.send("whose_process").get(timeout=20) != first, what="another process")
+
+
+def test_who_blocks_the_loop_is_named_with_its_stack_and_the_others_keep_their_limits(farm: Farm) -> None:
+    worker = farm.worker("-P", "asyncio", "-c", "4")
+    waiting = farm.send("endless_await", "waiting", time_limit=1.0)
+    farm.started("waiting")
+    blocking = farm.send("blocks_its_loop", "blocking", 3.0)
+    farm.started("blocking")
+    with pytest.raises(TimeLimitExceeded):
+        waiting.get(timeout=20)
+    assert not farm.lines("end", "blocking"), "the limit held while the loop was blocked"
+    assert blocking.get(timeout=20) == "blocking"
+    assert "blocks_its_loop" in worker.text
+    assert "has let nothing else run for" in worker.text
+    assert "in blocks_its_loop" in worker.text, "the stack shows the line"
+
+
+@pytest.mark.parametrize("pool", ["prefork", *WIDE])
+def test_a_process_is_replaced_after_so_many_tasks(farm: Farm, pool: str) -> None:
+    farm.worker("-P", pool, "-c", "1", "--max-tasks-per-child", "3")
+    pids: list[Any] = [farm.send("whose_process").get(timeout=20) for _ in range(9)]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
+
+
+def test_a_process_that_has_grown_is_replaced(farm: Farm) -> None:
+    farm.worker("-c", "1", "--max-memory-per-child", str(120 * 1024))
+    first = farm.send("whose_process").get(timeout=20)
+    assert farm.send("whose_process").get(timeout=20) == first
+    farm.send("grows", 200).get(timeout=20)
+    assert farm.send("whose_process").get(timeout=20) != first
+
+
+@pytest.mark.parametrize(("pool", "method"), [("prefork", "spawn"), ("prefork", "fork"), ("threads", "spawn")])
+def test_processes_can_be_started_in_each_way(farm: Farm, pool: str, method: str) -> None:
+    farm.worker("-P", pool, "-c", "1", "--pool-start-method", method)
+    assert farm.send("add", 2, 2).get(timeout=20) == 4
+
+
+def test_a_lane_whose_library_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from umbel.core.errors import ImproperlyConfigured  # noqa: PLC0415
+    from umbel.worker import plan  # noqa: PLC0415
+
+    monkeypatch.setattr(plan, "find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'umbel\[gevent\]'"):
+        plan.chosen_pool("gevent")
