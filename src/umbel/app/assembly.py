@@ -3,7 +3,6 @@
 Safe from many threads. It makes no task and runs none.
 """
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from umbel.app import ambient, annotations, autodiscover, builtins, retrying, si
 from umbel.app.decorate import warn_of_duplicate
 from umbel.app.registry import Registry
 from umbel.core.errors import ImproperlyConfigured
+from umbel.runtime.unpatched import RLock
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -26,7 +26,7 @@ class Assembly:
         self.finalized = False
         self._app = app
         self._autofinalize = autofinalize
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._finalizing = False
         self._related: list[tuple[Packages, str | None]] = []
         self._loaded = False

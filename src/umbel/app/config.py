@@ -6,7 +6,6 @@ assigned before survives it.
 """
 
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -15,6 +14,7 @@ from umbel.app import source
 from umbel.app.nearest import nearest
 from umbel.app.settings import OLD, Defaults, Settings, sounds_secret
 from umbel.core.errors import ImproperlyConfigured, UmbelWarning
+from umbel.runtime.unpatched import RLock
 
 _OWN = frozenset({"defaults", "namespace", "version"})
 _PREFIXES = tuple(sorted({name.split("_")[0] + "_" for name in Settings.TABLE if "_" in name}))
@@ -46,7 +46,7 @@ class Config(Settings, MutableMapping[str, Any]):
         self._on_load: Callable[[bool], None] = on_load or (lambda before: None)
         self._cache: dict[str, Any] = {}
         self._frozen: str | None = None
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     # Reading ----------------------------------------------------------------------------------------------------------
 

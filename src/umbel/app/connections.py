@@ -4,7 +4,6 @@ Safe to use from many threads. What is cached may be used after a fork: the adap
 """
 
 import asyncio
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured
 from umbel.result.base import Store
 from umbel.result.lookup import open_store
+from umbel.runtime.unpatched import RLock
 from umbel.wire import serializers
 from umbel.wire.records import Codec
 
@@ -42,7 +42,7 @@ class Connections:
 
     def __init__(self, app: "Umbel") -> None:
         self._app = app
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._broker: _Opened | None = None
         self._store: tuple[int, tuple[Any, ...], Store | None] | None = None
         self._producers: weakref.WeakKeyDictionary[Any, tuple[Broker, Producer]] = weakref.WeakKeyDictionary()

@@ -7,12 +7,12 @@ path can skip the work of sending.
 import functools
 import inspect
 import logging
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from umbel.runtime.clock import SYSTEM, Clock
+from umbel.runtime.unpatched import RLock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +41,7 @@ class Signal:
         self.name = name
         self.__doc__ = doc
         self.receivers: tuple[_Receiver, ...] = ()
-        self._lock = threading.RLock()  # re-entered when a weak receiver dies while another is connected
+        self._lock = RLock()  # re-entered when a weak receiver dies while another is connected
 
     def __repr__(self) -> str:
         return f"<Signal: {self.name} ({len(self.receivers)} receivers)>"

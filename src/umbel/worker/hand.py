@@ -4,7 +4,6 @@ The I/O thread puts deliveries in at the right and may take unstarted ones back 
 left. Outcomes go the other way. Both sides only append to and pop from deques, which needs no lock.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from umbel.app.traits import Traits
 from umbel.core.delivery import GONE, Delivery, Settlement, Ticket, Verdict
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
+from umbel.runtime.unpatched import allocate_lock
 from umbel.worker.board import Board
 from umbel.worker.joining import Share
 
@@ -77,6 +77,34 @@ class Place:
         self.since = 0.0
 
 
+class Rest:
+    """A state that one thread is in or not, and one other waits for. Of the system's own locks, whatever the lane."""
+
+    def __init__(self) -> None:
+        self._on = False
+        self._gate = allocate_lock()
+        self._gate.acquire()
+
+    def set(self) -> None:
+        """It rests."""
+        self._on = True
+        try:
+            self._gate.release()
+        except RuntimeError:
+            pass  # nobody has waited since the last time
+
+    def clear(self) -> None:
+        """It no longer rests."""
+        self._on = False
+
+    def wait(self, seconds: float) -> None:
+        """Until it rests; at most so long."""
+        if not self._on:
+            self._gate.acquire(blocking=False)  # what is left of an earlier rest
+            if not self._on:
+                self._gate.acquire(timeout=seconds)
+
+
 class Hand:
     """The two queues, and what each side must know of the other."""
 
@@ -96,12 +124,12 @@ class Hand:
         self.wake_io: Callable[[], None] = lambda: None
         self.wake_lane: Callable[[], None] = self._release
         """How a lane that rests is woken, from any thread. One that waits in ``take`` need not set it."""
-        self._resting = threading.Event()
+        self._resting = Rest()
         self._flushed = 0.0
         self._patience = FLUSH
         self._closed = False
         self._lane_idle = False
-        self._gate = threading.Lock()
+        self._gate = allocate_lock()
         self._gate.acquire()
 
     # The I/O thread's side --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
 from umbel.runtime import system
-from umbel.runtime.unpatched import start
+from umbel.runtime.unpatched import read, start
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
@@ -142,7 +142,7 @@ def _listen(process: Process, line: socket.socket) -> None:
     heard = b""
     while True:
         try:
-            data = os.read(line.fileno(), 4096)
+            data = read(line.fileno(), 4096)
         except OSError:
             data = b""
         if not data:

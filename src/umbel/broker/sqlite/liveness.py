@@ -6,11 +6,11 @@ drops its own lock. So a free lock alone proves nothing while the process that t
 """
 
 import os
-import threading
 from pathlib import Path
 
 from umbel.core.errors import OperationalError
 from umbel.runtime import system
+from umbel.runtime.unpatched import allocate_lock
 
 
 class Locks:
@@ -109,7 +109,7 @@ def _is_free(path: Path) -> bool:
 
 # A POSIX lock belongs to the process, not to a descriptor: this process would find its own locks free, and lose them by
 # looking. So it keeps a list, and starts an empty one after a fork, in which it has none.
-_guard = threading.Lock()
+_guard = allocate_lock()
 _held: dict[Path, int] = {}
 _held_by = os.getpid()
 
@@ -123,7 +123,7 @@ def _mine() -> dict[Path, int]:
 
 def _fresh_guard() -> None:
     global _guard
-    _guard = threading.Lock()
+    _guard = allocate_lock()
 
 
 system.at_fork(after_in_child=_fresh_guard)

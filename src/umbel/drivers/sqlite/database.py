@@ -13,7 +13,6 @@ import atexit
 import os
 import random
 import sqlite3
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from umbel.drivers.sqlite.trouble import (
 )
 from umbel.runtime import system
 from umbel.runtime.clock import SYSTEM, Clock
+from umbel.runtime.unpatched import RLock
 
 T = TypeVar("T")
 
@@ -374,7 +374,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 # Fork and exit --------------------------------------------------------------------------------------------------------
 
-_gate = threading.RLock()
+_gate = RLock()
 """Held by the thread that is inside SQLite. A fork waits for it."""
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
