@@ -147,9 +147,10 @@ def test_who_blocks_the_loop_is_named_with_its_stack_and_the_others_keep_their_l
 
 @pytest.mark.parametrize("pool", ["prefork", *WIDE])
 def test_a_process_is_replaced_after_so_many_tasks(farm: Farm, pool: str) -> None:
-    farm.worker("-P", pool, "-c", "1", "--max-tasks-per-child", "3")
+    worker = farm.worker("-P", pool, "-c", "1", "--max-tasks-per-child", "3")
     pids: list[Any] = [farm.send("whose_process").get(timeout=20) for _ in range(9)]
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
+    assert worker.stop() == 0
 
 
 def test_a_process_that_has_grown_is_replaced(farm: Farm) -> None:
