@@ -105,7 +105,7 @@ def test_what_came_due_while_no_beat_ran_is_caught_up_by_policy(stage: Stage, pl
 
 
 def test_a_running_beat_follows_what_is_set_paused_and_deleted(stage: Stage, play: Play) -> None:
-    app = stage.app(beat_schedule={"fixed": every(5)})
+    app = stage.app(beat_schedule={"fixed": every(6)})
     schedules: Schedules = app.schedules
 
     async def scene() -> None:
@@ -121,7 +121,7 @@ def test_a_running_beat_follows_what_is_set_paused_and_deleted(stage: Stage, pla
             await stage.pass_by(10)
             assert await stage.sent(app) == []
             await schedules.aresume("fixed")
-            await stage.pass_by(6)
+            await stage.pass_by(7)
             assert [name for name, _, _ in await stage.sent(app)] == ["fixed"]
             await schedules.apause("fixed")
         async with stage.running(app):

@@ -21,7 +21,7 @@ from umbel.core.timetable import Mark
 logger = logging.getLogger("umbel.beat")
 
 LAST_WORDS = 5.0
-"""Seconds that what is being published gets when the beat stops."""
+"""Seconds that a beat takes to take its leave of the broker."""
 
 
 class Scheduler:

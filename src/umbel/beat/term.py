@@ -25,6 +25,8 @@ FOLLOW = 0.5
 """Seconds between two looks at what changed in the store."""
 PAUSES = (0.25, 4.0)
 """Seconds between two attempts to publish, from the first to the longest."""
+BREATH = 500
+"""Entries that are taken in at a time."""
 UNKNOWN_FOR = 30 * 86400.0
 """Seconds after which the mark of an entry that nobody names any more is forgotten: a deploy may be rolled back."""
 
@@ -79,7 +81,7 @@ class Term:
         changes = await tables.entries.changes(tables.book, 0)
         marks = await tables.ticks.marks(tables.book)
         self._version = changes.version
-        entries = {**self._configured, **self._readable(changes.kept)}
+        entries = {**self._configured, **(await self._readable(changes.kept))}
         await self._put(entries.values(), marks, now)
         gone = [name for name, mark in marks.items() if name not in entries and mark.last < now - UNKNOWN_FOR]
         if gone:
@@ -90,7 +92,9 @@ class Term:
     async def _put(self, entries: Any, marks: Mapping[str, Mark], now: float) -> None:
         """Take entries in. What has no mark gets one: Celery's, or when it was made, or now."""
         new: list[Tick] = []
-        for entry in entries:
+        for number, entry in enumerate(entries):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)  # a hundred thousand take seconds, in which the lease is to be renewed
             mark = marks.get(entry.name)
             if mark is None:
                 begun = Mark(now if entry.since is None else entry.since, 0)
@@ -100,13 +104,17 @@ class Term:
         taken_over = sum(tick.name in self._inherited for tick in new)
         if taken_over:
             logger.warning("Taken over from Celery's beat: when %d schedules ran last", taken_over)
-        if new:
-            await self._tables.ticks.tick(self._tables.book, self._beat, self._epoch, new, deadline=30.0)
+        for start in range(0, len(new), BREATH):
+            some = new[start : start + BREATH]
+            await self._tables.ticks.tick(self._tables.book, self._beat, self._epoch, some, deadline=30.0)
+            await asyncio.sleep(0)
 
-    def _readable(self, kept: Sequence[Kept]) -> dict[str, Entry]:
+    async def _readable(self, kept: Sequence[Kept]) -> dict[str, Entry]:
         """Stored entries, and entries of the configuration as the store has them. What cannot be read is said."""
         entries: dict[str, Entry] = {}
-        for one in kept:
+        for number, one in enumerate(kept):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
             try:
                 plain = json.loads(one.data)
                 if one.name in self._configured:
@@ -142,7 +150,7 @@ class Term:
                 await self._clock.sleep(PAUSES[1])
 
     async def _take_in(self, changes: Changes) -> None:
-        entries = self._readable(changes.kept)
+        entries = await self._readable(changes.kept)
         gone = changes.dropped
         if changes.whole:
             gone = [name for name in self.agenda.entries if name not in entries and name not in self._configured]

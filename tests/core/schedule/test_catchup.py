@@ -103,6 +103,15 @@ def test_jitter_delays_each_tick_by_its_own_chance_the_same_for_all() -> None:
     assert seen(one, 30 + delays[1] + 0.01)[0] == [30]
 
 
+@pytest.mark.parametrize("policy", ["skip", "once", "all"])
+def test_what_waits_for_its_chance_is_not_missed(policy: str) -> None:
+    one = entry(3600, jitter=300, catch_up=policy, max_age=60)
+    sent = 3600 + one.delay_of(T0 + 3600)
+    assert sent > 3600 + GRACE
+    assert seen(one, sent - 1) == ([], pytest.approx(sent))
+    assert seen(one, sent + 1)[0] == [3600]
+
+
 def test_ids_tell_entries_books_and_times_apart() -> None:
     one, other = entry(), read("other", {"task": "t", "schedule": 30})
     ids = {one.tick_id("a", 1.0), one.tick_id("a", 1.000001), one.tick_id("b", 1.0), other.tick_id("a", 1.0)}

@@ -43,15 +43,16 @@ def look(entry: Entry, mark: Mark, now: float, *, grace: float) -> Look:
         return NEVER
     if first.timestamp() > now:
         return Look((), _sent(entry, first))
-    newest = max(now - grace, now - entry.max_age if entry.max_age is not None else now - grace)
+    oldest = None if entry.max_age is None else now - entry.max_age - entry.jitter
+    newest = now - grace - entry.jitter if oldest is None else max(now - grace - entry.jitter, oldest)
     missed = first.timestamp() < newest
     if missed and entry.catch_up != "all":
         recent = _walk(entry, mark, _from(entry, mark, newest), moment)
         if recent.ticks or entry.catch_up == "skip":
             return recent
         return _once(entry, mark, first, moment) or recent
-    if missed and entry.max_age is not None and first.timestamp() < now - entry.max_age:
-        first = _from(entry, mark, now - entry.max_age)
+    if oldest is not None and first.timestamp() < oldest:
+        first = _from(entry, mark, oldest)
     return _walk(entry, mark, first, moment)
 
 
