@@ -255,3 +255,35 @@ def test_receivers_that_raise_are_logged_and_change_nothing(working: Any, said: 
         assert call("again") is None
     for name in names:
         assert f"raised: RuntimeError('broken receiver of {name}')" in said(), name
+
+
+FACTORY = """
+def factory(*args, **kwargs):
+    record = logging.LogRecord(*args, **kwargs)
+    record.own = f"own:{record.levelname}"
+    return record
+@worker_process_init.connect
+def set_factory(**told):
+    logging.setLogRecordFactory(factory)
+@after_setup_logger.connect
+def show(logger, **told):
+    logger.handlers[0].setFormatter(logging.Formatter("%(own)s %(message)s", defaults={"own": "none"}))
+"""
+
+
+def test_a_factory_of_records_of_the_programs_own_is_heeded(working: Any, said: Callable[[], str]) -> None:
+    with working("-l", "INFO", more=FACTORY) as call:
+        call("talk", 7)
+    assert re.search(r"^own:INFO Task program\.talk\[.*\] received$", said(), re.MULTILINE)
+    assert re.search(r"^own:INFO Task program\.talk\[.*\] succeeded", said(), re.MULTILINE)
+
+
+def test_lines_say_who_wrote_them_and_when(working: Any, said: Callable[[], str]) -> None:
+    text = "%(created)f|%(process)d|%(processName)s|%(threadName)s|%(levelname)s|%(message)s"
+    with working("-l", "INFO", worker_log_format=text) as call:
+        call("talk", 7)
+    lines = [line.split("|") for line in said().splitlines() if line.count("|") == 5]
+    told = {line[5].split("] ")[-1].split(" in ")[0].split(":")[0]: line for line in lines}
+    received, printed, succeeded = told["received"], told["printed 7"], told["succeeded"]
+    assert float(received[0]) <= float(printed[0]) <= float(succeeded[0])
+    assert received[1:5] == succeeded[1:5] == [printed[1], "Process-1", "MainThread", "INFO"]
