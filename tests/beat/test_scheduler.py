@@ -12,6 +12,7 @@ import pytest
 from tests.beat.conftest import START, Stage
 from umbel import crontab, signals
 from umbel.app.schedules import Schedules
+from umbel.beat import BeatOptions, Embedded, Scheduler, run
 from umbel.core.errors import ImproperlyConfigured, OperationalError
 from umbel.core.schedule.catchup import at
 from umbel.core.schedule.entry import LazyArgument
@@ -311,3 +312,33 @@ def test_a_clock_that_was_set_is_noticed_within_the_longest_sleep(stage: Stage, 
             assert len(await stage.sent(app)) == 1
 
     play(scene)
+
+
+# Started -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_beat_says_that_it_begins_before_it_does(stage: Stage) -> None:
+    heard: list[tuple[str, Any, bool]] = []
+
+    def alone(sender: Any = None, **_: Any) -> None:
+        heard.append(("alone", sender, sender.leads))
+        sender.stop()
+
+    def embedded(sender: Any = None, **_: Any) -> None:
+        heard.append(("embedded", sender, sender.leads))
+
+    signals.beat_init.connect(alone)
+    signals.beat_embedded_init.connect(embedded)
+    try:
+        assert run(stage.app(), BeatOptions()) == 0
+        with Embedded(stage.app(), BeatOptions()) as inside:
+            thread = inside._thread
+            assert thread.is_alive()
+        assert not thread.is_alive()
+    finally:
+        signals.beat_init.disconnect(alone)
+        signals.beat_embedded_init.disconnect(embedded)
+    assert [(how, type(sender), leads) for how, sender, leads in heard] == [
+        ("alone", Scheduler, False),
+        ("embedded", Scheduler, False),
+    ]

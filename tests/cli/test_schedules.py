@@ -1,6 +1,7 @@
 """``umbel schedules``, ``umbel beat`` and ``umbel worker --beat``, as a user has them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -155,3 +156,18 @@ def test_a_beat_and_a_worker_and_a_schedule_that_is_paused(umbel: Run, start: St
     assert beat.wait(20) == 0
     before = len(runs(folder))
     until(lambda: len(runs(folder)) >= before + 5, 40, what=f"the beat inside the worker to go on; {said(folder)}")
+
+
+@pytest.mark.slow
+def test_a_beat_in_the_background(umbel: Run, folder: Path) -> None:
+    done = umbel("-A", "tasks", "beat", "--detach", "-l", "INFO", "-f", "%n.log", "--pidfile", "%n.pid")
+    assert done.returncode == 0, done.stderr
+    pid = int((folder / "beat.pid").read_text())
+    try:
+        until(lambda: "Sent two" in (folder / "beat.log").read_text(), 40)
+        again = umbel("-A", "tasks", "beat", "--pidfile", "%n.pid")
+        assert again.returncode != 0
+        assert len(again.stderr.splitlines()) == 1
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not (folder / "beat.pid").exists(), 20)

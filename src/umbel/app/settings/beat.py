@@ -1,6 +1,6 @@
 """Settings of beat. Rows of the table, nothing else."""
 
-from umbel.app.parse import count, maybe, more_than_nothing, seconds, table, text
+from umbel.app.parse import count, maybe, more_than_nothing, seconds, table, text, umask, user_or_group
 from umbel.app.settings.setting import Setting, Values, by_design, later
 
 
@@ -20,9 +20,9 @@ class Beat(Values):
     )
     beat_scheduler = Setting(text, "celery.beat:PersistentScheduler", "Class of the scheduler; Celery's means Umbel's.")
     beat_sync_every = by_design(0, "Every tick is recorded in the step that publishes it, whatever this says.", count)
-    beat_logfile = later(None, "File that is logged to.")
-    beat_pidfile = later(None, "File that holds the process's number.")
-    beat_uid = later(None, "User that beat becomes.")
-    beat_gid = later(None, "Group that beat becomes.")
-    beat_umask = later(None, "Permissions that files beat makes do not get.")
-    beat_executable = later(None, "The interpreter of a beat in the background.")
+    beat_logfile = Setting(maybe(text), None, "File that beat logs to; %n, %h: parts of its name.")
+    beat_pidfile = Setting(maybe(text), None, "File for the beat's process id; %n, %h: parts of its name.")
+    beat_uid = Setting(maybe(user_or_group), None, "User, by name or number, that a beat started by root becomes.")
+    beat_gid = Setting(maybe(user_or_group), None, "Group, by name or number, that a beat started by root becomes.")
+    beat_umask = Setting(maybe(umask), None, "Permissions that files the beat makes do not get: octal digits.")
+    beat_executable = Setting(maybe(text), None, "The Python that umbel beat --detach starts. None: the same.")
