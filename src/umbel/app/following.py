@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from umbel.app import request
+from umbel.app.calling import prepare
 from umbel.app.errbacks import Errbacks
 from umbel.app.trouble import one_line
 from umbel.core import following, states
-from umbel.core.delivery import Outgoing
 from umbel.core.errors import ChordError, UmbelError
 from umbel.core.following import Ending
 from umbel.core.joining import Arrived, Closing, Joined, Part, Step
@@ -24,7 +24,7 @@ from umbel.core.message import Embed
 from umbel.core.outcome import After
 from umbel.core.record import Record
 from umbel.core.signature import Signature, group_of, kind
-from umbel.core.unfolding import Calling, Result, unfold
+from umbel.core.unfolding import Result, unfold
 from umbel.wire import exceptions, parts
 
 if TYPE_CHECKING:
@@ -151,13 +151,10 @@ class Follower:
     ) -> Result | None:
         """Add what a call comes to, and return its result tuple."""
         unfolded = unfold(signature, args, options=options, new_id=new_id)
-        after.publish += [self._built(call) for call in unfolded.calls]
+        for call in unfolded.calls:
+            after.publish += prepare(self._app, call)
         after.steps += unfolded.openings
         return unfolded.result
-
-    def _built(self, call: Calling) -> Outgoing:
-        task = self._app.tasks.get(call.task, call.task)
-        return self._app.client.build(task, call.args, call.kwargs, call.options, call.embed)
 
     def _call_body(self, after: After, group: str, body: Signature, value: list[Any]) -> None:
         context = request.current.get()
@@ -189,7 +186,7 @@ class Follower:
         new_id = ids_after(task_id, "errbacks")
         for call in unfold(group_of(left), (task_id,), options=options, new_id=new_id).calls:
             try:
-                after.publish.append(self._built(call))
+                after.publish += prepare(self._app, call)
             except Exception as raised:
                 told = one_line(raised)
                 logger.exception("Errback %r of %s[%s] cannot be called: %s", call.task, context.task, task_id, told)
