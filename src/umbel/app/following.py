@@ -84,9 +84,10 @@ class Follower:
         if embed.chain or embed.callbacks:
             self._call_next(after, context, value)
         if embed.chord:
-            group, task_id = context.group, context.id
-            if group and task_id:
-                after.steps.append(Part(group, task_id, context.group_index, states.SUCCESS, data, embed.chord))
+            headers = context.message.headers if context.message is not None else None
+            if headers is not None and headers.group:
+                part = Part(headers.group, headers.id, headers.group_index, states.SUCCESS, data, embed.chord)
+                after.steps.append(part)
         return after
 
     def _call_next(self, after: After, context: "Context", value: Any) -> None:

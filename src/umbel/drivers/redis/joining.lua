@@ -48,7 +48,7 @@ local function joining()
   function step.close(key, own, all, ttl, failed, group, done_for)
     call('ZREM', all, group)
     if failed == '' then
-      call('DEL', key .. '.j', key .. '.t', key .. '.s', key .. '.d', own)
+      call('UNLINK', key .. '.j', key .. '.t', key .. '.s', key .. '.d', own) -- freeing ten thousand parts takes a while
       call('SET', key .. '.c', 'done', 'EX', done_for)
       return false
     end
@@ -72,52 +72,74 @@ local function joining()
     return nil
   end
 
+  -- What is known of a join in this run, in which nobody else can change it.
+  local known = {}
+
+  local function look(key, own, ttl, ordered)
+    local join = known[key]
+    if join then return join end
+    local j, d = key .. '.j', key .. '.d'
+    local count = call(ordered == '' and 'LLEN' or 'ZCARD', j)
+    local sizes = call('MGET', key .. '.s', key .. '.t', key .. '.c')
+    join = {j = j, d = d, count = count, size = sizes[1] and sizes[1] + (sizes[2] or 0), claim = sizes[3]}
+    join.all_counted = call('SCARD', d) == count -- else an older Celery has added parts, and .d knows nothing of them
+    join.fresh = ttl == 0 or call('TTL', j) > ttl - 60
+    known[key] = join
+    return join
+  end
+
   local function mended(key, own, ttl)
     if call('HEXISTS', own, 'bad') == 1 and call('HINCRBY', own, 'bad', -1) <= 0 then
       set(key .. '.s', call('HGET', own, 'size'), ttl)
       call('HDEL', own, 'size', 'bad')
+      known[key] = nil
     end
   end
 
-  local function add(key, own, ttl, id, score, part, good, ordered)
-    local new = call('SADD', key .. '.d', id .. ':' .. score) == 1
+  local function add(join, key, own, ttl, id, score, part, good, ordered)
+    local new = call('SADD', join.d, id .. ':' .. score) == 1
     if ordered == '' then
-      if new then call('RPUSH', key .. '.j', part) end
-      return
+      if new then call('RPUSH', join.j, part) end
+    else
+      local old, was_good
+      if not new or not join.all_counted then old, was_good = before(key, score, id) end
+      if old and good == '1' and not was_good then
+        call('ZREM', join.j, old)
+        call('ZADD', join.j, score, part)
+        mended(key, own, ttl)
+      end
+      new = new and not old
+      if new then call('ZADD', join.j, score, part) end
     end
-    local old, was_good = before(key, score, id)
-    if old and good == '1' and not was_good then
-      call('ZREM', key .. '.j', old)
-      call('ZADD', key .. '.j', score, part)
-      mended(key, own, ttl)
-    elseif new and not old then
-      call('ZADD', key .. '.j', score, part)
-    end
+    if new then join.count = join.count + 1 end
+  end
+
+  local function refresh(join, key, own, all, ttl)
+    for _, suffix in ipairs({'.j', '.s', '.t', '.d', ''}) do call('EXPIRE', key .. suffix, ttl) end
+    call('EXPIRE', own, ttl)
+    call('EXPIRE', all, ttl)
+    join.fresh = true
   end
 
   function step.part(key, own, all, ttl, id, score, part, good, ordered, body, group, now, claim_for)
-    local claim = call('GET', key .. '.c')
-    if claim == 'done' then return false end
-    add(key, own, ttl, id, score, part, good, ordered)
+    local join = look(key, own, ttl, ordered)
+    if join.claim == 'done' then return false end
+    add(join, key, own, ttl, id, score, part, good, ordered)
     if body ~= '' and call('HSETNX', own, 'body', body) == 1 then call('ZADD', all, now, group) end
-    if ttl > 0 and call('TTL', key .. '.j') < ttl - 60 then
-      for _, suffix in ipairs({'.j', '.s', '.t', '.d', ''}) do call('EXPIRE', key .. suffix, ttl) end
-      call('EXPIRE', own, ttl)
-      call('EXPIRE', all, ttl)
-    end
-    local sizes = call('MGET', key .. '.s', key .. '.t')
-    if not sizes[1] then return false end
-    local count = call(ordered == '' and 'LLEN' or 'ZCARD', key .. '.j')
-    if count < sizes[1] + (sizes[2] or 0) then return false end
+    if not join.fresh then refresh(join, key, own, all, ttl) end
+    join = look(key, own, ttl, ordered)
+    if not join.size or join.count < join.size then return false end
     local token = 'umbel:' .. id .. ':' .. score
-    if claim and claim ~= token then return false end
+    if join.claim and join.claim ~= token then return false end
     call('SET', key .. '.c', token, 'EX', claim_for)
+    join.claim = token
     call('ZADD', all, now, group)
-    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', key .. '.j', 0, -1), call('GET', key) or ''}
+    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', join.j, 0, -1), call('GET', key) or ''}
   end
 
   return function(key, packed)
     local values = cmsgpack.unpack(packed)
+    if values[1] ~= 'part' then known[key] = nil end
     return step[values[1]](key, unpack(values, 2))
   end, check
 end
