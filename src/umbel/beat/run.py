@@ -22,7 +22,10 @@ def run(app: Umbel, options: BeatOptions) -> int:
     scheduler = choose(app, options)
     signals.beat_init.send(sender=scheduler)
     app.conf.freeze("a beat is running with it")
-    asyncio.run(_until_signalled(scheduler))
+    try:
+        asyncio.run(_until_signalled(scheduler))
+    finally:
+        app.conf.thaw()
     return 0
 
 

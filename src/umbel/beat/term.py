@@ -157,6 +157,7 @@ class Term:
         for name in gone:
             self.agenda.drop(name)
             logger.info("Schedule %r was deleted", name)
+        entries |= {name: self._configured[name] for name in gone if name in self._configured}
         marks = await self._tables.ticks.marks(self._tables.book, list(entries))
         await self._put(entries.values(), marks, self._clock.now())
         for name in entries:
