@@ -88,6 +88,7 @@ def test_tls() -> None:
     [
         ("redis://host/celery", "the database of a Redis URL is a number"),
         ("sentinel://host", "master_name"),
+        ("redis://a;redis://b", "2 servers in one URL: failing over from one to another is built for sentinel"),
         ("redis+socket://", "names no socket"),
         ("rediss://host?ssl_cert_reqs=maybe", "none, optional or required"),
         ("redis://host:port", "no usable port"),

@@ -27,7 +27,9 @@ class Broker(Values):
     )
     broker_connection_retry_on_startup = Setting(flag, True, "Wait for the broker when a worker starts.")
     broker_connection_timeout = Setting(more_than_nothing, 4.0, "How long an attempt to connect to Redis may take.")
-    broker_failover_strategy = later(None, "Which of several brokers is tried next.")
+    broker_failover_strategy = later(
+        None, "Which of several brokers is tried next. One broker is named; sentinel:// fails over."
+    )
     broker_heartbeat = amqp(120, "AMQP's heartbeat in seconds; 0: off.")
     broker_heartbeat_checkrate = amqp(3.0, "How often in a heartbeat it is looked at.")
     broker_login_method = amqp(None, "AMQP's way to log in.")

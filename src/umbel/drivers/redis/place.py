@@ -79,6 +79,10 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
     """
     parts = [urlsplit(part.strip()) for part in url.split(";") if part.strip()]
     first = parts[0]
+    if len(parts) > 1 and first.scheme != "sentinel":
+        raise ImproperlyConfigured(
+            f"{len(parts)} servers in one URL: failing over from one to another is built for sentinel:// only; name one"
+        )
     chosen: dict[str, Any] = {**(options or {}), **dict(parse_qsl(first.query))}
     tls = chosen.pop("ssl", None)
     tls_options = _tls_options({**_mapping(tls), **_taken(chosen, "ssl_")})
