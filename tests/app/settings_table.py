@@ -118,6 +118,12 @@ SHOWN_BY = {
         "task_unknown_grace": "test_an_unknown_task_goes_back_until_somebody_knows_it",
     },
     "worker/test_settings.py": {
+        "beat_executable": "test_who_and_what_a_beat_cannot_be",
+        "beat_gid": "test_who_and_what_a_beat_cannot_be",
+        "beat_logfile": "test_the_files_of_a_beat_are_those_of_the_settings",
+        "beat_pidfile": "test_the_files_of_a_beat_are_those_of_the_settings",
+        "beat_uid": "test_who_and_what_a_beat_cannot_be",
+        "beat_umask": "test_the_files_of_a_beat_are_those_of_the_settings",
         "task_default_rate_limit": "test_the_default_rate_limit_holds_for_tasks_without_one",
         "worker_concurrency": "test_the_plan_follows_the_settings",
         "worker_deduplicate_successful_tasks": "test_what_has_succeeded_is_not_run_again_where_that_is_wanted",

@@ -19,6 +19,7 @@ OTHERWISE = {
     "redis_socket_timeout": "120 s there; None here means 30 s",
     "control_queue_exclusive": "False in 5.6, True since",
     "event_queue_exclusive": "False in 5.6, True since",
+    "worker_pool_start_method": "fork there; forkserver here forks too, from a process without threads",
 }
 """Defaults that differ from one of the releases, and why."""
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -267,3 +269,45 @@ def test_who_and_what_a_worker_cannot_be(one_farm: Callable[..., Farm], settings
     assert worker.wait() != 0
     assert told in worker.text
     assert "Traceback" not in worker.text
+
+
+def beat(farm: Farm, *words: str) -> "subprocess.Popen[str]":
+    """``umbel beat`` of the farm's app."""
+    line = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", "beat", *words]
+    return subprocess.Popen(
+        line,
+        env=farm.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_the_files_of_a_beat_are_those_of_the_settings(one_farm: Callable[..., Farm], tmp_path: Path) -> None:
+    path, log = tmp_path / "beat.pid", tmp_path / "beat.log"
+    farm = one_farm(beat_pidfile=str(path), beat_logfile=str(log), beat_umask="077")
+    process = beat(farm, "-l", "INFO")
+    try:
+        until(lambda: log.exists() and path.exists() and path.read_text().strip() and log.read_text())
+        assert int(path.read_text()) == process.pid
+        assert [file.stat().st_mode & 0o077 for file in (path, log)] == [0, 0]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"beat_uid": "nobody-at-all"}, "nobody-at-all"),
+        ({"beat_gid": "no-group-at-all"}, "no-group-at-all"),
+        ({"beat_executable": "/no/such/python", "beat_logfile": "b.log"}, "/no/such/python"),
+    ],
+)
+def test_who_and_what_a_beat_cannot_be(one_farm: Callable[..., Farm], settings: dict[str, str], told: str) -> None:
+    process = beat(one_farm(**settings), *(["--detach"] if "beat_executable" in settings else []))
+    said = process.communicate(timeout=30)[0]
+    assert process.returncode != 0
+    assert told in said
+    assert "Traceback" not in said
