@@ -93,6 +93,16 @@ def test_bad_values_are_one_line(umbel: Run, tasks: Path, words: tuple[str, ...]
     assert said in done.stderr.splitlines()[-1]
 
 
+def test_beat_runs_in_the_background_too(umbel: Run, tasks: Path, folder: Path, pid_path: Path) -> None:
+    tasks.write_text(
+        tasks.read_text() + "\napp.conf.beat_schedule = {'tick': {'task': 'tasks.add', 'schedule': 0.05}}\n"
+    )
+    done = umbel("-A", "tasks", "beat", "-l", "INFO", "--pidfile", pid_path.name, "--logfile", "%n.log", "--detach")
+    assert (done.returncode, pid_path.exists()) == (0, True), done.stderr
+    until(lambda: (folder / "beat.log").exists() and "tick" in (folder / "beat.log").read_text(), what="a tick")
+    assert umbel("-A", "tasks", "beat", "--pidfile", pid_path.name).returncode == 73
+
+
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user or group")
 
 
