@@ -612,3 +612,12 @@ def dies_once(value: Any, mark: str) -> Any:
 @app.task(acks_late=False)
 def dies_early() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def wants(path: str, value: Any) -> Any:
+    """Fail until a file exists."""
+    note("start", "wants", value)
+    if not os.path.exists(path):
+        raise FileNotFoundError(path)
+    return value

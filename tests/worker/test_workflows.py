@@ -9,6 +9,8 @@ import pytest
 from tests.worker.fleet import Farm, until
 from tests.worker.workflows import Sent, chain, chord, group, send, sig
 from umbel.core.delivery import Revocation
+from umbel.core.record import Record
+from umbel.testing.broker_conformance import new_id
 
 SHAPES: list[tuple[Any, Any]] = [
     (chain(sig("add", 1, 2), sig("add", 3), sig("add", 4)), 10),
@@ -190,3 +192,39 @@ def test_a_member_over_its_hard_limit_fails_its_chord(farm: Farm) -> None:
     sent = send(farm, chord(header, sig("listed")))
     farm.worker("-c", "2")
     assert chord_error(sent.ended(), "slow", "TimeLimitExceeded")
+
+
+# Mended ---------------------------------------------------------------------------------------------------------------
+
+
+async def revive_all(farm: Farm) -> int:
+    broker = farm._app.broker
+    keeper = broker.keeper(broker.consumer(new_id(), node="test", queues=()))
+    try:
+        return await keeper.revive([letter.id for letter in await keeper.dead()])
+    finally:
+        await keeper.close()
+
+
+def test_a_failed_member_that_is_sent_again_has_its_body_run_after_all(farm: Farm) -> None:
+    """Only what had not succeeded runs again: the member, the rest of its chain, and then the body."""
+    cause = farm.gate("cause")
+    header = [sig("noted", 1, "one"), chain(sig("wants", str(cause), 2), sig("add", 1)), sig("wants", str(cause), 4)]
+    sent = send(farm, chord(header, sig("listed")))
+    farm.worker("-c", "2")
+    assert sent.ended().status == "FAILURE"
+    cause.touch()
+    assert asyncio.run(revive_all(farm)) == 2
+    assert until(lambda: (sent.record() or Record("")).result == [[1, 3, 4]], what=f"the body; {farm.said()}")
+    assert len(farm.lines("start", "one")) == 1
+    assert len(farm.lines("start", "wants")) == 4
+
+
+@pytest.mark.parametrize("lane", ["threads", "asyncio", "gevent", "eventlet", "solo"])
+def test_every_lane_goes_on_with_workflows(farm: Farm, lane: str) -> None:
+    """One more than one place, so that members end at the same time."""
+    sent = [send(farm, shape) for shape, _ in SHAPES]
+    failing = send(farm, chord([sig("fail", "no", immutable=True), sig("add", 1, 1)], sig("listed")))
+    farm.worker("-P", lane, *(() if lane == "solo" else ("-c", "4")))
+    assert [one.value() for one in sent] == [expected for _, expected in SHAPES]
+    assert failing.ended().result["exc_type"] == "ChordError"
