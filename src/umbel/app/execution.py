@@ -2,12 +2,12 @@
 
 Used by the worker's lanes and by ``Task.apply()``. It says what user code is to be called and builds the outcome; what
 the outcome means is ``core.settle``'s business, and doing it is the host's. Order of hooks and signals: Celery's
-``trace``. The pipeline is a generator, so that one text serves hosts that block and hosts that await.
+``trace``. ``execute`` is for hosts that block, ``aexecute``, its twin, for hosts that await.
 """
 
 import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,10 +36,8 @@ _second: list[Any] = [0, ""]
 """The second that was written last, and its text: formatting it anew costs every task a microsecond."""
 
 
-Call = tuple[Callable[..., Any], Any, Any]
-"""What a pipeline asks for: user code to be called, with positional and keyword arguments. The answer is its value."""
-Pipeline = Generator[Call | Outcome, Any, Outcome]
-"""Asks for calls, and for its outcome to be shown; returns the outcome. What a call raises is thrown into it."""
+Hook = tuple[str, tuple[Any, ...]]
+"""The name of a method of the task, and its arguments."""
 
 
 class Surroundings(Protocol):
@@ -60,6 +58,16 @@ class Host(Surroundings, Protocol):
 
     def show(self, outcome: Outcome) -> bool:
         """Make the outcome's record visible to others now. False: the task is no longer ours, run no more of it."""
+
+
+class AsyncHost(Surroundings, Protocol):
+    """The surroundings of a task that shares a loop with others."""
+
+    async def acall(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """As ``Host.call``."""
+
+    async def ashow(self, outcome: Outcome) -> bool:
+        """As ``Host.show``."""
 
 
 class Run:
@@ -96,56 +104,94 @@ class Run:
 
 def execute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Host) -> Outcome:
     """Run a task to its outcome. Raises nothing that user code can cause."""
-    steps = pipeline(traits, context, args, kwargs, host)
-    try:
-        asked = next(steps)
-        while True:
-            try:
-                answer = host.call(*asked) if type(asked) is tuple else host.show(asked)  # type: ignore[arg-type]
-            except BaseException as error:  # noqa: BLE001  the pipeline decides what it means
-                asked = steps.throw(error)
-            else:
-                asked = steps.send(answer)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-
-
-def pipeline(traits: Traits, context: "Context", args: Any, kwargs: Any, host: Surroundings) -> Pipeline:
-    """The steps of one task. Raises nothing that user code can cause. All steps are taken in one context."""
     run = Run(traits, context, args, kwargs, host)
     token = request.current.set(context)
     try:
-        lines.received(run)
-        if signals.task_prerun.receivers:
-            task = traits.task
-            signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs)
-        if traits.track_started and traits.policy_for(context.ignore_result).store_result:
-            host.started(_started(run))
+        _opened(run)
         try:
             if traits.before_start:
-                yield traits.task.before_start, (context.id, args, kwargs), {}
-            run.retval = yield traits.function, args, kwargs
+                host.call(traits.task.before_start, (context.id, args, kwargs), {})
+            run.retval = host.call(traits.function, args, kwargs)
             _succeeded(run)
         except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
             _raised(run, error)
         if not _watched(traits, run.state):
             lines.ended(run)
-        elif (yield run.outcome):
-            yield from _hooks(run)
+        elif host.show(run.outcome):
+            for name, arguments in _hooks(run):
+                try:
+                    host.call(getattr(traits.task, name), arguments, {})
+                except BaseException as error:  # noqa: BLE001  the outcome is stored already and stays as it is
+                    _hook_raised(run, name, error)
             lines.ended(run)
-        if signals.task_postrun.receivers:
-            task = traits.task
-            signals.task_postrun.send(
-                sender=task, task_id=context.id, task=task, args=args, kwargs=kwargs, retval=run.retval, state=run.state
-            )
+        _closed(run)
     except BaseException as error:  # noqa: BLE001  a signal's receiver that calls sys.exit()
-        logger.error("Task %s[%s]: its surroundings raised %s", traits.name, context.id, one_line(error))
-        if not hasattr(run, "outcome"):
-            _failed(run, error)
+        _surroundings_raised(run, error)
     finally:
         request.current.reset(token)
         run.einfo = None
     return run.outcome
+
+
+async def aexecute(traits: Traits, context: "Context", args: Any, kwargs: Any, host: AsyncHost) -> Outcome:
+    """``execute``, line by line, for hosts that await."""
+    run = Run(traits, context, args, kwargs, host)
+    token = request.current.set(context)
+    try:
+        _opened(run)
+        try:
+            if traits.before_start:
+                await host.acall(traits.task.before_start, (context.id, args, kwargs), {})
+            run.retval = await host.acall(traits.function, args, kwargs)
+            _succeeded(run)
+        except BaseException as error:  # noqa: BLE001  SystemExit and the like end the task, not the worker
+            _raised(run, error)
+        if not _watched(traits, run.state):
+            lines.ended(run)
+        elif await host.ashow(run.outcome):
+            for name, arguments in _hooks(run):
+                try:
+                    await host.acall(getattr(traits.task, name), arguments, {})
+                except BaseException as error:  # noqa: BLE001  the outcome is stored already and stays as it is
+                    _hook_raised(run, name, error)
+            lines.ended(run)
+        _closed(run)
+    except BaseException as error:  # noqa: BLE001  a signal's receiver that calls sys.exit()
+        _surroundings_raised(run, error)
+    finally:
+        request.current.reset(token)
+        run.einfo = None
+    return run.outcome
+
+
+def _opened(run: Run) -> None:
+    lines.received(run)
+    traits, context = run.traits, run.context
+    if signals.task_prerun.receivers:
+        task = traits.task
+        signals.task_prerun.send(sender=task, task_id=context.id, task=task, args=run.args, kwargs=run.kwargs)
+    if traits.track_started and traits.policy_for(context.ignore_result).store_result:
+        run.host.started(_started(run))
+
+
+def _closed(run: Run) -> None:
+    if signals.task_postrun.receivers:
+        task = run.traits.task
+        signals.task_postrun.send(
+            sender=task,
+            task_id=run.context.id,
+            task=task,
+            args=run.args,
+            kwargs=run.kwargs,
+            retval=run.retval,
+            state=run.state,
+        )
+
+
+def _surroundings_raised(run: Run, error: BaseException) -> None:
+    logger.error("Task %s[%s]: its surroundings raised %s", run.traits.name, run.context.id, one_line(error))
+    if not hasattr(run, "outcome"):
+        _failed(run, error)
 
 
 def _raised(run: Run, error: BaseException) -> None:
@@ -230,16 +276,19 @@ def _watched(traits: Traits, state: str) -> bool:
     return state == states.RETRY and (traits.on_retry or bool(signals.task_retry.receivers))
 
 
-def _hooks(run: Run) -> Generator[Call, Any, None]:
-    """Hooks and signals, after the record is visible, where anybody could look."""
-    task, context, state, einfo = run.traits.task, run.context, run.state, run.einfo
+def _hooks(run: Run) -> Iterator[Hook]:
+    """Hooks to call, and signals in between: after the record is visible, where anybody could look."""
+    traits, context, state, einfo = run.traits, run.context, run.state, run.einfo
+    task, call = traits.task, (context.id, run.args, run.kwargs)
     if state == states.SUCCESS:
-        yield from _hook(run, "on_success", run.retval, context.id, run.args, run.kwargs)
+        if traits.on_success:
+            yield "on_success", (run.retval, *call)
         if signals.task_success.receivers:
             runtime = run.host.clock.monotonic() - run.since
             signals.task_success.send(sender=task, result=run.retval, runtime=runtime)
     elif state == states.FAILURE:
-        yield from _hook(run, "on_failure", run.retval, context.id, run.args, run.kwargs, einfo)
+        if traits.on_failure:
+            yield "on_failure", (run.retval, *call, einfo)
         if signals.task_failure.receivers:
             signals.task_failure.send(
                 sender=task,
@@ -251,22 +300,17 @@ def _hooks(run: Run) -> Generator[Call, Any, None]:
                 einfo=einfo,
             )
     elif state == states.RETRY:
-        yield from _hook(run, "on_retry", run.retval.exc, context.id, run.args, run.kwargs, einfo)
+        if traits.on_retry:
+            yield "on_retry", (run.retval.exc, *call, einfo)
         if signals.task_retry.receivers:
             signals.task_retry.send(sender=task, request=context, reason=run.retval, einfo=einfo)
-    if state in _RETURNED:
-        yield from _hook(run, "after_return", state, run.retval, context.id, run.args, run.kwargs, None)
+    if state in _RETURNED and traits.after_return:
+        yield "after_return", (state, run.retval, *call, None)
 
 
-def _hook(run: Run, name: str, *arguments: Any) -> Generator[Call, Any, None]:
-    """Call a hook of the task. What it raises is logged: the outcome is stored already and stays as it is."""
-    if not getattr(run.traits, name):
-        return
-    try:
-        yield getattr(run.traits.task, name), arguments, {}
-    except BaseException as error:
-        told = one_line(error)
-        logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=True)
+def _hook_raised(run: Run, name: str, error: BaseException) -> None:
+    told = one_line(error)
+    logger.error("Task %s[%s] %s handler raised: %s", run.traits.name, run.context.id, name, told, exc_info=error)
 
 
 # Records --------------------------------------------------------------------------------------------------------------

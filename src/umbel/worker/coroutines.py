@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from umbel.app.application import Umbel
-from umbel.app.execution import pipeline
+from umbel.app.execution import aexecute
 from umbel.app.request import Context
 from umbel.core.delivery import Settled, Verdict
 from umbel.core.errors import SoftTimeLimitExceeded
@@ -133,7 +133,9 @@ class CoroutineRunner(WideRunner):
         """To the settlement."""
         try:
             call = self.lane.decoded(self.held, self.message)
-            self.settle(await self._outcome(call) if isinstance(call, Context) else call)
+            self.settle(
+                await aexecute(self.traits, call, call.args, call.kwargs, self) if isinstance(call, Context) else call
+            )
         except BaseException as error:  # noqa: BLE001
             if not self.over:
                 self.fell(self.traits, self.message, error)
@@ -141,22 +143,8 @@ class CoroutineRunner(WideRunner):
             self.done()
             self._lane.forget(self.task)
 
-    async def _outcome(self, context: Context) -> Outcome:
-        """As ``app.execution.execute``, awaiting where that one blocks."""
-        steps = pipeline(self.traits, context, context.args, context.kwargs, self)
-        try:
-            asked = next(steps)
-            while True:
-                try:
-                    answer = await (self._called(*asked) if type(asked) is tuple else self._shown(asked))  # type: ignore[arg-type]
-                except BaseException as error:  # noqa: BLE001  the pipeline decides what it means
-                    asked = steps.throw(error)
-                else:
-                    asked = steps.send(answer)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-
-    async def _called(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    async def acall(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A coroutine on this loop, anything else on a thread."""
         if iscoroutinefunction(function):
             value = function(*args, **kwargs)
         else:
@@ -195,7 +183,8 @@ class CoroutineRunner(WideRunner):
             end_child(None)
         return value
 
-    async def _shown(self, outcome: Outcome) -> bool:
+    async def ashow(self, outcome: Outcome) -> bool:
+        """As ``Runner.show``."""
         finished = None if self.over else self.showing(outcome)
         if finished is None:
             return not self.over

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
+from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.request import Context
@@ -19,7 +20,7 @@ from umbel.core.message import Message
 from umbel.core.options import timestamp
 from umbel.core.outcome import Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
-from umbel.core.settle import Decision, Policy, is_final, settle
+from umbel.core.settle import Policy, is_final, settle
 from umbel.runtime import probes
 from umbel.wire import body
 from umbel.worker.announce import Announcer
@@ -46,7 +47,8 @@ class Lane:
         self.retire: Callable[[str], None] = lambda why: None
         """Ends this process after what runs, so that a fresh one takes its place. From any thread."""
         self.worn: Callable[[int], None] = lambda count: None
-        """Told after each task how many this process has run."""
+        """Told after each task how many this process has run, if ``wears``."""
+        self.wears = bool(plan.max_tasks or plan.max_memory)
         self.forked = False
         """This is a child that a task forked."""
         self.accept = accepted(app)
@@ -113,7 +115,7 @@ class Lane:
             redelivered=delivery.redelivered,
             called_directly=False,
         )
-        if held.traits is not None:
+        if signals.task_received.receivers and held.traits is not None:
             self.tell.received(held.traits.task, context)
         return context
 
@@ -157,7 +159,7 @@ class Lane:
 
     # Outcome to settlement --------------------------------------------------------------------------------------------
 
-    def settlement(self, held: Held, policy: Policy, outcome: Outcome) -> tuple[Finished, Decision]:
+    def settlement(self, held: Held, policy: Policy, outcome: Outcome) -> Finished:
         """What an outcome means for the message."""
         decision = settle(outcome, policy, held.delivery.losses)
         if type(outcome) is not Success and outcome.after is None and is_final(decision):
@@ -171,7 +173,7 @@ class Lane:
             ops = (*ops, *more)
         finished = Finished(held, Settlement(held.ticket, decision.disposition, decision.publish, ops), record)
         finished.share = share
-        return finished, decision
+        return finished
 
     def storing(self, held: Held, record: Record) -> Finished:
         """Store a record now; the message stays claimed."""

@@ -15,7 +15,7 @@ from umbel.worker.lane import Answer, Lane
 from umbel.worker.limits import SoftLimit
 from umbel.worker.plan import Plan
 from umbel.worker.readahead import ReadAhead
-from umbel.worker.runner import Runner
+from umbel.worker.runner import Runner, end_child
 
 
 class MainLane(Lane):
@@ -72,8 +72,7 @@ class MainRunner(Runner):
         """From the hand to the settlement."""
         lane, hand = self.lane, self.lane.hand
         self.held, self.policy = held, lane.policy(held)
-        refusal = lane.refusal(held)
-        if refusal is not None:
+        if (refusal := lane.refusal(held)) is not None:
             self.settle(refusal)
             hand.flush()
             return
@@ -95,14 +94,28 @@ class MainRunner(Runner):
             # What raises up to here ends the process, and the board then still says what it ran: it counts as a loss.
             self.end()
             self._count += 1
-            lane.worn(self._count)
+            if lane.wears:
+                lane.worn(self._count)
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """As ``Runner.call``. In one frame where there is nothing to limit: every task passes here."""
+        if self.soft:
+            return super().call(function, args, kwargs)
+        try:
+            value = function(*args, **kwargs)
+            if iscoroutine(value):
+                value = self._limit.run(value)
+        except BaseException as error:
+            if self.lane.forked:
+                end_child(error)
+            raise
+        if self.lane.forked:
+            end_child(None)
+        return value
 
     def limited(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Under the alarm, if there is a soft limit."""
-        if self.soft:
-            return self._limit.call(self._plain, (function, args, kwargs), {}, self.soft)
-        value = function(*args, **kwargs)
-        return self._limit.run(value) if iscoroutine(value) else value
+        """Under the alarm."""
+        return self._limit.call(self._plain, (function, args, kwargs), {}, self.soft)
 
     def _plain(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         value = function(*args, **kwargs)

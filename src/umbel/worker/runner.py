@@ -42,12 +42,12 @@ class Runner:
 
     def start(self, traits: Traits, message: Message, started: float) -> bool:
         """Show what is about to run. False: the supervisor takes back what has not started, this one too."""
-        held = self.held
+        held, place, board, hand = self.held, self.place, self._board, self.lane.hand
         ticket = held.ticket
         self.soft, hard = self.lane.limits(traits, message)
-        self.place.held = held
-        self._board.start(
-            self.place.index,
+        place.held = held
+        board.start(
+            place.index,
             ticket.generation,
             ticket.serial,
             started,
@@ -56,27 +56,27 @@ class Runner:
             traits.board_name,
             message.headers.id.encode(),
         )
-        if self._board.recalled():
-            self._vacate()
-            self.lane.hand.unstarted.appendleft(held)
+        if board.recalled():
+            board.end(place.index)
+            place.held = None
+            hand.unstarted.appendleft(held)
             return False
         if held.alone:
-            self.lane.hand.lone = held
-        self.place.since = started
+            hand.lone = held
+        place.since = started
         return True
 
     def end(self) -> None:
         """The place is free again."""
-        if not self.held.traits.acks_late:  # type: ignore[union-attr]
-            self._board.early(self.held.ticket.serial)
-        self._vacate()
-
-    def _vacate(self) -> None:
-        self._board.end(self.place.index)
-        self.place.since = 0.0
-        self.place.held = None
-        if self.held.alone:
+        held = self.held
+        if not held.traits.acks_late:  # type: ignore[union-attr]
+            self._board.early(held.ticket.serial)
+        if held.alone:
             self.lane.hand.lone = None
+        place = self.place
+        self._board.end(place.index)
+        place.since = 0.0
+        place.held = None
 
     # To the settlement ------------------------------------------------------------------------------------------------
 
@@ -100,10 +100,11 @@ class Runner:
 
     def settle(self, outcome: Outcome) -> None:
         """Hand over what the outcome means."""
-        finished, decision = self.lane.settlement(self.held, self.policy, outcome)
-        if decision.publish and signals.after_task_publish.receivers:
+        finished = self.lane.settlement(self.held, self.policy, outcome)
+        publish = finished.settlement.publish
+        if publish and signals.after_task_publish.receivers:
             if isinstance(self.ask(finished), Settled):
-                for outgoing in decision.publish:
+                for outgoing in publish:
                     self.app.client.announce(outgoing)
         else:
             self.lane.hand.finished.append(finished)

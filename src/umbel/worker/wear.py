@@ -18,18 +18,13 @@ class Wear:
         self._tasks = plan.max_tasks
         self._memory = plan.max_memory
         self._retire = retire
-        self.after: Callable[[int], None] = self._look if plan.max_tasks or plan.max_memory else _unlimited
 
-    def _look(self, count: int) -> None:
-        """After each task."""
+    def after(self, count: int) -> None:
+        """After each task: ``count`` is how many there were."""
         if self._tasks and count >= self._tasks:
             self._retire(f"it has run {count} tasks (--max-tasks-per-child)")
         elif self._memory and (taken := resident()) > self._memory:
             self._retire(f"it takes {taken} KiB (--max-memory-per-child {self._memory})")
-
-
-def _unlimited(count: int) -> None:
-    """Nothing wears a process without limits."""
 
 
 def resident() -> int:

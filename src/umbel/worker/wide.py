@@ -119,7 +119,7 @@ class WideRunner(Runner):
         hard = self.hard_at - self.began
         error, loss = TimeLimitExceeded(hard), Loss(self.clock.now(), self.nodename, why="hard time limit")
         outcome = Failure(self.lane.ended(self.message, error), str(error), kind="timeout", loss=loss)
-        finished, _ = self.lane.settlement(self.held, self.policy, outcome)
+        finished = self.lane.settlement(self.held, self.policy, outcome)
         self.lane.hand.finish(finished)
         self.lane.hand.flush()
         logger.error("Task %s[%s] was ended: %s", self.traits.name, self.message.headers.id, error)
@@ -158,7 +158,8 @@ class WideLane(Lane):
     def vacated(self, place: Place) -> None:
         """A task has left its place. On its own thread, or on the limiter's."""
         self._count += 1
-        self.worn(self._count)
+        if self.wears:
+            self.worn(self._count)
 
     def aside(self, work: Callable[[], None]) -> None:
         """Run user code that belongs to no place any more."""
