@@ -80,6 +80,30 @@ def test_a_second_beat_takes_over_where_the_first_one_died(stage: Stage, play: P
     play(scene)
 
 
+def test_after_a_death_nothing_is_later_than_the_lease_and_a_second(
+    stage: Stage, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"beat_schedule": {"one": every(1)}, "beat_lease": 10}
+    first, second = stage.app(**settings), stage.app(**settings)
+
+    async def no_farewell(*_: Any) -> None: ...
+
+    async def scene() -> None:
+        async with stage.running(first) as one, stage.running(second) as other:
+            await stage.pass_by(3)
+            monkeypatch.setattr(one, "_leave", no_farewell)
+            one.stop()  # as if killed: it does not resign
+            await stage.settle()
+            died = stage.clock.now() - START
+            while not (found := await stage.sent(first)) or found[-1][1] <= died:
+                await stage.pass_by(0.5)
+                assert stage.clock.now() - START <= died + 10 + 1
+            assert other.leads
+            assert [due for _, due, _ in found if due > died] == list(range(4, round(stage.clock.now() - START) + 1))
+
+    play(scene)
+
+
 def test_what_came_due_while_no_beat_ran_is_caught_up_by_policy(stage: Stage, play: Play) -> None:
     cron = crontab(minute="*", timezone="UTC")
     keys: dict[str, dict[str, Any]] = {
