@@ -80,10 +80,19 @@ def test_two_years_tick_as_enumerated(zones: list[str]) -> None:
         ("30 2 * * *", "Europe/Berlin", utc(2026, 10, 24, 12), [utc(2026, 10, 25, 0, 30), utc(2026, 10, 26, 1, 30)]),
         ("*/30 1-3 * * *", "Europe/Berlin", utc(2026, 3, 29, 0, 10), [utc(2026, 3, 29, 0, 30), utc(2026, 3, 29, 1)]),
         ("*/30 * * * *", "Europe/Berlin", utc(2026, 10, 25, 0, 10), [utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 2)]),
+        ("*/30 * * * *", "Europe/Berlin", utc(2026, 10, 25, 1, 10), [utc(2026, 10, 25, 2), utc(2026, 10, 25, 2, 30)]),
         ("15 2 * * *", "Australia/Lord_Howe", utc(2026, 10, 3, 12), [utc(2026, 10, 3, 15, 30)]),
         ("0 9 30 12 *", "Pacific/Apia", utc(2011, 12, 29), [utc(2011, 12, 30, 10), utc(2012, 12, 29, 19)]),
     ],
-    ids=["gap", "overlap", "gap-merges", "overlap-rests", "gap-of-half-an-hour", "a-day-that-never-was"],
+    ids=[
+        "gap",
+        "overlap",
+        "gap-merges",
+        "overlap-rests",
+        "begun-in-an-overlap",
+        "gap-of-half-an-hour",
+        "a-day-that-never-was",
+    ],
 )
 def test_a_gap_runs_at_its_end_and_an_overlap_once(
     line: str, zone: str, after: datetime, expected: list[datetime]
