@@ -25,7 +25,9 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-import subprocess, multiprocessing.connection, tempfile, logging.handlers  # Python's own know where they run
+# Python's own modules and other libraries know where they run.
+import subprocess, multiprocessing.connection, tempfile, logging.handlers
+import eventlet, eventlet.hubs, gevent, gevent.hub, gevent.socket, gevent.threadpool
 for name in MODULES:
     sys.modules.pop(name, None)
 sys.meta_path.insert(0, Hidden())
