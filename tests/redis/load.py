@@ -10,6 +10,7 @@ import redis
 
 from tests.redis.ledger import Ledger, Tally
 from tests.worker.fleet import Farm, Worker, until
+from tests.worker.workflows import chord, send, sig
 from umbel.core.errors import OperationalError
 
 TASK = 0.01
@@ -39,11 +40,21 @@ class Load:
                     self.call(str(number), task=task, args=(seconds,))
 
     def call(self, key: str, *, task: str = "sleep", args: tuple[Any, ...] = (TASK,)) -> None:
-        """Call one."""
+        """Call one; ``chord`` is two sleeps and their body."""
+        if task == "chord":
+            self._call_chord(key, *args)
+            return
         self.ids[key] = self.farm.send(task, key, *args).id
         self.ledger.call(key)
         if task == "retried":
             self.ledger.call(f"{key}-again")
+
+    def _call_chord(self, key: str, seconds: float) -> None:
+        members = [f"{key}-a", f"{key}-b"]
+        header = [sig("sleep", member, seconds) for member in members]
+        self.ids[key] = send(self.farm, chord(header, sig("sleep_after", key, seconds))).id
+        for name in (key, *members):
+            self.ledger.call(name)
 
     def reach(self, ended: int, within: float = 40.0) -> None:
         """Wait until so many different tasks have ended."""

@@ -19,7 +19,8 @@ def test_without_a_fault_nothing_is_lost_doubled_or_rescued(load: Load) -> None:
 
 
 def test_killed_processes(load: Load) -> None:
-    load.publish(1500)
+    load.publish(900)
+    load.publish(200, task="chord")
     load.farm.worker("-c", SLOTS)
     for ended in (100, 300, 500, 700, 900):
         load.reach(ended)
@@ -28,7 +29,8 @@ def test_killed_processes(load: Load) -> None:
 
 
 def test_killed_supervisors_and_a_lost_machine(load: Load) -> None:
-    load.publish(1500)
+    load.publish(900)
+    load.publish(200, task="chord")
     first = load.farm.worker("-c", SLOTS)
     load.reach(150)
     load.kill(first.process.pid, "a supervisor", slots=int(SLOTS))

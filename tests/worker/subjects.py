@@ -615,6 +615,13 @@ def dies_early() -> None:
 
 
 @app.task
+def sleep_after(values: list[str], key: str, seconds: float) -> list[str]:
+    """The body of a chord of sleeps."""
+    sleep.run(key, seconds)
+    return values
+
+
+@app.task
 def wants(path: str, value: Any) -> Any:
     """Fail until a file exists."""
     note("start", "wants", value)
