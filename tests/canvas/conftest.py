@@ -44,7 +44,7 @@ def _in_farm(folder: Any, url: str) -> Iterator[Run]:
 
         def run(shapes: list[Any]) -> list[Any]:
             results = [built(shape, app).apply_async() for shape in shapes]
-            return [result.get(timeout=10) for result in results]
+            return [result.get(timeout=20) for result in results]
 
         yield run
 

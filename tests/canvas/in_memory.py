@@ -11,7 +11,7 @@ from umbel import Umbel
 from umbel.worker.options import WorkerOptions
 from umbel.worker.run import run
 
-app = Umbel("in_memory", broker="memory://", backend="memory://")
+app = Umbel("in_memory", broker="memory://", backend="memory://", worker_redirect_stdouts=False)
 
 
 @app.task(name=MARK)
@@ -23,7 +23,7 @@ def answer() -> None:
     for line in sys.stdin:
         results = [built(shape, app).apply_async() for shape in json.loads(line)]
         try:
-            found: object = [result.get(timeout=10) for result in results]
+            found: object = [result.get(timeout=20) for result in results]
         except BaseException as error:  # noqa: BLE001  told to the other side
             found = repr(error)
         sys.stdout.write(json.dumps(found) + "\n")

@@ -49,12 +49,12 @@ def is_void(shape: Any) -> bool:
     return shape[0] == "chain" and all(map(is_void, shape[1]))
 
 
-def built(shape: Any, app: Umbel) -> Any:
-    """The shape as a signature."""
-    mark = app.signature(MARK)
+def built(shape: Any, app: Umbel, task: str = MARK) -> Any:
+    """The shape as a signature, made of calls of ``task``."""
+    mark = app.signature(task)
     match shape:
         case ["task", label, fixed] | ("task", label, fixed):
-            return app.signature(MARK, (label,), immutable=fixed)
+            return app.signature(task, (label,), immutable=fixed)
         case ["map", items] | ("map", items):
             return app.signature("celery.map", kwargs={"task": mark, "it": items}, immutable=True)
         case ["starmap", items] | ("starmap", items):
@@ -63,11 +63,11 @@ def built(shape: Any, app: Umbel) -> Any:
             kwargs = {"task": mark, "it": items, "n": size}
             return app.signature("celery.chunks", kwargs=kwargs, immutable=True)
         case ["chain", members] | ("chain", members):
-            return chain([built(one, app) for one in members], app=app)
+            return chain([built(one, app, task) for one in members], app=app)
         case ["group", members] | ("group", members):
-            return group([built(one, app) for one in members], app=app)
+            return group([built(one, app, task) for one in members], app=app)
         case ["chord", header, body] | ("chord", header, body):
-            return chord([built(one, app) for one in header], built(body, app), app=app)
+            return chord([built(one, app, task) for one in header], built(body, app, task), app=app)
     raise AssertionError(shape)
 
 

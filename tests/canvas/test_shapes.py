@@ -26,6 +26,11 @@ KEPT: list[Any] = [
     ["chord", [["chain", [T, ["group", []]]], T], T],
     ["chain", [T, ["chord", [], T], T]],
     ["chain", [T, ["chunks", [[1], [2], [3]], 2], T]],
+    ["chord", [["chunks", [[47]], 2]], ["chord", [], ["map", [83]]]],
+    ["chain", [["chord", [T], ["chunks", [[57]], 1]], ["group", [T, T]]]],
+    ["chain", [["group", [T, ["chain", []]]], T]],
+    ["chain", [T, ["group", [["group", [T]]]], T]],
+    ["chain", [T, ["group", [["chain", []]]]]],
     ["group", [["chord", [["group", [T, T]], T], ["chord", [T], T]]]],
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from celery import (  # type: ignore[import-not-found]  # a dependency of the other environment
     signature as celery_signature,
 )
+from celery.canvas import maybe_signature  # type: ignore[import-not-found]  # likewise
 from celery.result import AsyncResult  # type: ignore[import-not-found]  # likewise
 
 from tests.interop.celery_app import app
@@ -25,6 +26,12 @@ def send(name: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = No
 def send_many(name: str, count: int, **options: Any) -> list[Any]:
     """Publish ``count`` calls with their number; the ids."""
     return [app.tasks[name].apply_async((n,), **options).id for n in range(count)]
+
+
+def run_canvas(signatures: list[Any], timeout: float = 30) -> list[Any]:
+    """Call each of these signatures, and wait for all; the values."""
+    results = [maybe_signature(one, app).apply_async() for one in signatures]
+    return [result.get(timeout=timeout) for result in results]
 
 
 def get(id: str, timeout: float = 30) -> dict[str, Any]:
@@ -90,6 +97,7 @@ if __name__ == "__main__":
         for verb in (
             send,
             send_many,
+            run_canvas,
             get,
             get_many,
             look,

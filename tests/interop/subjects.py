@@ -75,6 +75,11 @@ def define(app: Any) -> Any:
         note(app, self.request, "spawn")
         return [echo.apply_async((n,), queue=queue).id for n in range(count)]
 
+    @task(name="interop.listed", bind=True)
+    def listed(self: Any, *values: Any) -> list[Any]:
+        note(app, self.request, "listed")
+        return list(values)
+
     @task(name="interop.custom_state", bind=True)
     def custom_state(self: Any, gate: str) -> None:
         self.update_state(state="PROGRESS", meta={"done": 3})

@@ -15,6 +15,7 @@ from umbel.core.signature import (
     body,
     error_linked,
     expanded,
+    flattened,
     group_of,
     header,
     kind,
@@ -23,7 +24,7 @@ from umbel.core.signature import (
     merged,
     prepended,
 )
-from umbel.core.unfolding import flattened, steps_of
+from umbel.core.unfolding import steps_of
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel

@@ -7,7 +7,7 @@ Nothing here changes what it is given, and arguments are never copied.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import InvalidTaskError
@@ -73,6 +73,22 @@ def members(signature: Signature) -> list[Signature]:
         return [expanded(task) for task in kwargs.get("tasks") or ()]
     found = kwargs.get("header") or ()
     return members(found) if isinstance(found, Mapping) else [expanded(task) for task in found]
+
+
+def flattened(group: Signature) -> Iterator[Signature]:
+    """The members of a group: groups in groups dissolved, chains of nothing left out."""
+    for task in members(group):
+        if kind(task) == "group":
+            common = {k: v for k, v in _options(task).items() if k not in ("task_id", "group_id", "group_index")}
+            for member in flattened(task):
+                yield having(member, merged(_options(member), common)) if common else member
+        elif not is_void(task):
+            yield task
+
+
+def is_void(signature: Signature) -> bool:
+    """Whether it is a chain of nothing."""
+    return kind(signature) == "chain" and all(map(is_void, members(signature)))
 
 
 def header(signature: Signature) -> Signature:
@@ -181,8 +197,8 @@ def piped(left: Signature, right: Signature) -> dict[str, Any]:
     left, right = expanded(left), expanded(right)
     if kind(left) == "group":
         return chord_of(left, right)
-    if kind(right) == "group" and len(members(right)) == 1:
-        right = members(right)[0]
+    if kind(right) == "group" and len(found := list(flattened(right))) == 1:
+        right = found[0]
     if kind(left) == "chain":
         if kind(right) == "chain":
             return functools.reduce(piped, unchained(right), dict(left))

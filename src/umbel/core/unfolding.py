@@ -24,6 +24,7 @@ from umbel.core.signature import (
     embedded,
     error_linked,
     expanded,
+    flattened,
     group_of,
     having,
     header,
@@ -33,6 +34,7 @@ from umbel.core.signature import (
     make,
     members,
     merged,
+    piped,
     prepended,
     unchained,
 )
@@ -40,6 +42,7 @@ from umbel.core.signature import (
 Result = list[Any]
 """A result tuple as Celery writes it: ``[[id, parent], None]``, of a group ``[[id, parent], [member, …]]``."""
 
+_NOT_FOR_MEMBERS = frozenset({"task_id", "group_id", "group_index", "chord"})
 _NOT_FOR_HEADERS = frozenset({"link", "link_error", "chain", "chord", "group_id", "group_index"})
 
 
@@ -109,21 +112,10 @@ def steps_of(chain: Signature) -> list[Signature]:
         if steps and kind(task) == "group":
             steps.append(chord_of(task, steps.pop()))
         elif steps and kind(task) == "chord" and _ends_in_group(task):
-            steps.append(having(task, _options(task), body=chain_of([body(task), steps.pop()])))
+            steps.append(having(task, _options(task), body=piped(body(task), steps.pop())))
         else:
             steps.append(task)
     return steps[::-1]
-
-
-def flattened(group: Signature) -> Iterator[Signature]:
-    """The members of a group: groups in groups dissolved, empty chains left out."""
-    for task in members(group):
-        if kind(task) == "group":
-            common = {k: v for k, v in _options(task).items() if k not in ("task_id", "group_id", "group_index")}
-            for member in flattened(task):
-                yield having(member, merged(_options(member), common)) if common else member
-        elif kind(task) != "chain" or steps_of(task):
-            yield task
 
 
 def _spliced(chain: Signature) -> Iterator[Signature]:
@@ -237,20 +229,19 @@ class _Unfolder:
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
     ) -> Result | None:
         above = header(signature)
-        group = _options(above).get("task_id") or self.new_id()
+        group = self._id_of_header(signature)
         task_id = options.pop("task_id", None)
         delay = {name: options.pop(name) for name in ("countdown", "eta") if options.get(name) is not None}
         below = _chord_body(signature, options)
-        if not any(True for _ in flattened(above)):
-            result = self.call(below, ([],), {}, {"task_id": task_id})
-            return None if result is None else _after(result, [[group, None], []])
-        simple = kind(below) is None
         below, result = self.freeze(
             below,
-            task_id=task_id if task_id != group else None,
-            group_id=group if simple else None,
+            task_id=task_id,
+            group_id=group if kind(below) is None else None,
             root_id=options.get("root_id"),
         )
+        if not any(True for _ in flattened(above)):
+            self.call(below, ([],), {}, {})
+            return _after(result, [[group, None], []])
         given = {name: value for name, value in options.items() if name not in _NOT_FOR_HEADERS}
         own = {name: value for name, value in _options(above).items() if name not in ("chord", "group_id")}
         inside = {**((signature.get("kwargs") or {}).get("kwargs") or {}), **kwargs}
@@ -328,17 +319,18 @@ class _Unfolder:
         if place["group_id"]:
             options["group_id"] = place["group_id"]
         frozen, results = self._freeze_members(
-            signature, place["group_id"] or group, place["chord"], options.get("root_id"), place["group_index"] or 0
+            signature, place["group_id"], place["chord"], options.get("root_id"), place["group_index"] or 0
         )
         return having(signature, options, tasks=frozen), [[group, None], results]
 
     def _freeze_members(
-        self, group: Signature, group_id: str, chord: Signature | None, root_id: str | None, first: int = 0
+        self, group: Signature, group_id: str | None, chord: Signature | None, root_id: str | None, first: int = 0
     ) -> tuple[list[dict[str, Any]], list[Result]]:
         """The members with their places: a member that ends in a group takes as many as that has members."""
         frozen, results = [], []
         for task in flattened(group):
-            ready, result = self.freeze(task, group_id=group_id, chord=chord, group_index=first, root_id=root_id)
+            index = None if group_id is None else first
+            ready, result = self.freeze(task, group_id=group_id, chord=chord, group_index=index, root_id=root_id)
             frozen.append(ready)
             results.append(result)
             first += size_of(ready)
@@ -347,16 +339,17 @@ class _Unfolder:
     def _freeze_chord(
         self, signature: Signature, options: Options, place: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Result]:
-        above, below = header(signature), body(signature)
-        group = _options(above).get("task_id") or self.new_id()
-        root_id = options.get("root_id")
-        frozen, results = self._freeze_members(above, group, None, root_id)
-        above = having(above, {**_options(above), "task_id": group}, tasks=frozen)
-        own = options.pop("task_id", None)
-        place = {**place, "task_id": place["task_id"] or (own if own != group else None)}
-        below, result = self.freeze(below, root_id=root_id, **place)
-        options["task_id"] = group  # where Celery looks for it
-        return having(signature, options, header=above, body=below), _after(result, [[group, None], results])
+        above, group, root_id = header(signature), self._id_of_header(signature), options.get("root_id")
+        common = {name: value for name, value in _options(above).items() if name not in _NOT_FOR_MEMBERS}
+        frozen, results = self._freeze_members(above, None, None, root_id)  # placed when it is called
+        frozen = [having(one, merged(_options(one), common)) for one in frozen] if common else frozen
+        place = {**place, "task_id": place["task_id"] or options.get("task_id")}
+        below, result = self.freeze(body(signature), root_id=root_id, **place)
+        options["task_id"] = group  # of the header, for that is where Celery looks for it
+        return having(signature, options, header=frozen, body=below), _after(result, [[group, None], results])
+
+    def _id_of_header(self, chord: Signature) -> str:
+        return str(_options(header(chord)).get("task_id") or _options(chord).get("task_id") or self.new_id())
 
 
 def _chord_body(signature: Signature, options: Options) -> dict[str, Any]:
