@@ -145,7 +145,7 @@ def test_options_that_do_nothing_yet_are_refused(umbel: Run) -> None:
 @pytest.mark.slow
 def test_a_beat_and_a_worker_and_a_schedule_that_is_paused(umbel: Run, start: Start, folder: Path) -> None:
     beat = start("-A", "tasks", "beat", "-l", "INFO")
-    start("-A", "tasks", "worker", "-c", "1", "-B")  # a second beat inside
+    start("-A", "tasks", "worker", "-c", "1", "-B", "-l", "INFO")  # a second beat inside
     until(lambda: len(runs(folder)) >= 5, 40, what=f"runs; {said(folder)}")
     assert set(runs(folder)) == {"7"}
     assert "Schedule 'strange' calls 'nobody.knows', which is not registered here" in said(folder)
