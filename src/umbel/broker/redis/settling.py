@@ -85,6 +85,8 @@ class Settler:
                 ops = one.ops
                 if len(ops) == 1:
                     args += ("stored", f"{generation}:{serial}", *ops[0][1:])
+                elif len(ops) == 2 and ops[0][0] == "result" and ops[1][0] == "join":
+                    args += ("member", f"{generation}:{serial}", *ops[0][1:], *ops[1][1:])
                 elif ops:
                     args += ("ack", f"{generation}:{serial}", "", "", "", "", len(ops), 0)
                     for op in ops:

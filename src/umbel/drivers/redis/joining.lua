@@ -121,7 +121,19 @@ local function joining()
     join.fresh = true
   end
 
-  function step.part(key, own, all, ttl, id, score, part, good, ordered, body, group, now, claim_for)
+  -- What the parts of one join have in common comes as one text, which is read once.
+  local commons = {}
+
+  local function read(common)
+    local found = {}
+    for value in string.gmatch(common .. '\0', '(%Z*)%z') do found[#found + 1] = value end
+    found[3] = tonumber(found[3])
+    commons[common] = found
+    return found
+  end
+
+  function step.part(key, common, id, score, part, good, body)
+    local own, all, ttl, ordered, group, now, claim_for = unpack(commons[common] or read(common))
     local join = look(key, own, ttl, ordered)
     if join.claim == 'done' then return false end
     add(join, key, own, ttl, id, score, part, good, ordered)

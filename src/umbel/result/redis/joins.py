@@ -45,6 +45,7 @@ class RedisJoins:
         self._ttl = ttl
         self._clock = clock
         self._ordered = "1" if ordered else ""
+        self._last_common = ("", 0, "")
         self.call: Calls
         self.call_sync: Callable[[Sequence[Command]], list[Any]]
 
@@ -101,19 +102,22 @@ class RedisJoins:
         kept = wire.encode_body(part.body).decode() if index is None or _keeps_body(index) else ""
         return (
             "part",
-            self._owns + group,
-            self._all,
-            self._ttl,
+            self._common(group),
             part.task_id,
             "+inf" if index is None else str(index),
             wire.encode(part).decode(),
             "1" if part.state == SUCCESS else "",
-            self._ordered,
             kept,
-            group,
-            f"{self._clock.now():.3f}",
-            CLAIM_FOR,
         )
+
+    def _common(self, group: str) -> str:
+        """What all parts of a join say in the same second."""
+        second = int(self._clock.now())
+        last = self._last_common
+        if last[0] != group or last[1] != second:
+            told = (self._owns + group, self._all, self._ttl, self._ordered, group, second, CLAIM_FOR)
+            last = self._last_common = (group, second, "\0".join(map(str, told)))
+        return last[2]
 
     def _commands(self, steps: Sequence[Step]) -> list[Command]:
         return [("EVALSHA", _SHA[_TAKE], 1, op[2], op[4]) for op in map(self.compile, steps)]

@@ -1,7 +1,7 @@
 -- Settles a batch, each settlement by itself all or nothing. Answers: a late settlement of what somebody else has taken over.
 -- Per settlement: kind, field, tag, begun, x, y, ops, publishes; then the ops (db key ttl payload), the publishes
 -- (target how name element, as routing.lua says). The two most frequent are shorter: done (kind, field), stored (kind,
--- field, one op).
+-- field, one op), and so is that of a chord's member: member (kind, field, its result, its part).
 -- The ttl 'join' is that of a step of a join. It answers 1 (done), 0 (gone), the joins that are complete (done, and the
 -- message stays claimed) or the text of an error for each; nothing at all to one whose lease has lapsed.
 local id, own_db, at, answers = ARGV[2], ARGV[3], 4, {}
@@ -94,6 +94,12 @@ local function check(one)
   for i = one.pubs_at, one.next - 4, 4 do check_target(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 end
 
+local function put(i)
+  local key, payload = ARGV[i + 1], ARGV[i + 3]
+  on_db(ARGV[i], store, key, ARGV[i + 2], payload)
+  call('PUBLISH', key, payload)
+end
+
 local function write(one)
   for i = one.ops_at, one.pubs_at - 4, 4 do
     if ARGV[i + 2] == 'join' then
@@ -103,9 +109,7 @@ local function write(one)
         table.insert(one.joined, joined)
       end
     elseif not one.skip[i] then
-      local key, payload = ARGV[i + 1], ARGV[i + 3]
-      on_db(ARGV[i], store, key, ARGV[i + 2], payload)
-      call('PUBLISH', key, payload)
+      put(i)
     end
   end
   for i = one.pubs_at, one.next - 4, 4 do send(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
@@ -148,6 +152,17 @@ local function stored(at)
   return perform({kind = 'ack', field = ARGV[at + 1], tag = '', ops_at = at + 2, pubs_at = at + 6, next = at + 6, skip = {}})
 end
 
+local function member(at)
+  local field, result, part = ARGV[at + 1], at + 2, at + 6
+  if call('HEXISTS', claims, field) == 0 then return 0 end
+  local skip = check_op(result)
+  check_op(part)
+  if not skip then put(result) end
+  local joined = on_db(ARGV[part], join, ARGV[part + 1], ARGV[part + 3])
+  if joined then return {joined} end
+  return call('HDEL', claims, field)
+end
+
 while at <= #ARGV do
   local kind, answer, ok = ARGV[at], 0, true
   if kind == 'done' then
@@ -156,6 +171,9 @@ while at <= #ARGV do
   elseif kind == 'stored' then
     ok, answer = pcall(stored, at)
     at = at + 6
+  elseif kind == 'member' then
+    ok, answer = pcall(member, at)
+    at = at + 10
   else
     local ops_at = at + 8
     local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
