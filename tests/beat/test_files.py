@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import shelve
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.interop.environments import need
 from umbel.beat import BeatOptions, Scheduler, shelf
 from umbel.beat.choosing import Ticking, choose
 from umbel.beat.files import prepare
-from umbel.core.errors import ImproperlyConfigured
+from umbel.core.errors import ImproperlyConfigured, OperationalError
 
 Play = Callable[[Callable[[], Any]], None]
 
@@ -141,6 +143,21 @@ def test_entries_are_kept_in_the_file_and_ticks_in_the_broker(stage: Stage, tmp_
         assert [(name, due) for name, due, _ in await stage.sent(app)] == [("kept", 5)]
 
     asyncio.run(scene())
+
+
+def test_a_file_of_another_program_is_refused_and_left_alone(stage: Stage, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as link:
+        link.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    app = stage.app(beat_schedule=entries(), beat_schedule_filename=str(path))
+
+    async def scene() -> None:
+        await Scheduler(app).run()
+
+    with pytest.raises(OperationalError, match="is the database of another program"):
+        asyncio.run(scene())
+    assert path.read_bytes() == before
 
 
 # Other schedulers -----------------------------------------------------------------------------------------------------

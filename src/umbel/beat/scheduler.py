@@ -55,6 +55,8 @@ class Scheduler:
         self.app.schedules.configured()  # what is wrong with it is for the user to mend, before anything is sent
         self._inherited = prepare(self.app)
         tables = self.opened()
+        if tables.own is not None and tables.own.features.reach == "machine":
+            await tables.entries.changes(tables.book, 0)  # likewise: waiting mends no file
         leading = Leadership(tables.ticks, tables.book, self.id, lease=self.app.conf.beat_lease, clock=self.app.clock)
         work = asyncio.ensure_future(self._terms(tables, leading))
         stop = asyncio.ensure_future(self._stop.wait())
