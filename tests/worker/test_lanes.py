@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -174,3 +176,14 @@ def test_a_lane_whose_library_is_missing_names_the_extra(monkeypatch: pytest.Mon
     monkeypatch.setattr(plan, "find_spec", lambda name: None)
     with pytest.raises(ImproperlyConfigured, match=r"pip install 'umbel\[gevent\]'"):
         plan.chosen_pool("gevent")
+
+
+@pytest.mark.parametrize("pool", ["gevent", "eventlet"])
+def test_what_was_loaded_before_patching_is_named(pool: str) -> None:
+    code = (
+        "import pluggy, socket, umbel.worker.spawned, umbel.worker.patching; "
+        f"umbel.worker.patching.patch({pool!r}); print(socket.socket.__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"Loaded before {pool} could patch Python, and so perhaps blocking: pluggy." in done.stderr
+    assert pool in done.stdout
