@@ -11,7 +11,7 @@ import pytest
 from tests.app.conftest import Outbox
 from umbel import Signature, StampingVisitor, Umbel, chain, chord, chunks, group, signature
 from umbel.app.signature import maybe_signature
-from umbel.core.errors import InvalidTaskError
+from umbel.core.errors import ChordError, EncodeError, ImproperlyConfigured, InvalidTaskError
 from umbel.wire import body
 
 
@@ -390,3 +390,57 @@ def test_every_app_has_celerys_built_in_tasks(app: Umbel) -> None:
     assert sorted(name for name in app.tasks if name.startswith("celery.")) == [f"celery.{n}" for n in names.split()]
     with pytest.raises(NotImplementedError):
         app.tasks["celery.chain"]()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda a, bad: chain(a.s(1), group(a.s(bad), a.s())), r"argument 1 of a, in the chain after a"),
+        (lambda a, bad: chord([a.s(1), a.s(2)], a.s(y=bad)), r"argument 'y' of a, in the body of the chord after a"),
+        (lambda a, bad: group(a.s(1), chain(a.s(2), a.s(3, bad))), r"argument 2 of a, in the chain after a"),
+        (lambda a, bad: group(a.s(1), a.s({"deep": [bad]})), r"argument 1 \('x'\) of a, at \['deep'\]\[0\]"),
+    ],
+)
+def test_what_cannot_be_encoded_is_told_by_its_place_and_nothing_is_sent(
+    app: Umbel, outbox: Outbox, make: Any, said: str
+) -> None:
+    task = app.task(lambda x=None, y=None: x, name="a")
+    with pytest.raises(EncodeError, match=said):
+        make(task, object()).delay()
+    assert outbox.messages == []
+
+
+def test_a_chord_without_a_body_is_refused(a: Any, outbox: Outbox) -> None:
+    with pytest.raises(InvalidTaskError, match="a chord has no body"):
+        chord([a.s(1)]).delay()
+    assert outbox.messages == []
+
+
+def test_apply_runs_callbacks_and_errbacks_and_fails_like_a_worker(app: Umbel) -> None:
+    seen: list[Any] = []
+    say = app.task(lambda *values: seen.append(values), name="say")
+    a = app.task(lambda x=None: x, name="a")
+
+    def fail(*values: Any) -> None:
+        raise KeyError("boom")
+
+    broken = app.task(fail, name="broken")
+    a.apply((1,), link=say.s())
+    result = broken.apply(link_error=say.s())
+    assert seen == [(1,), (result.id,)]
+    after = chain(broken.s(), a.s()).apply()
+    assert after.state == "FAILURE"
+    with pytest.raises(KeyError, match="boom"):
+        after.get()
+    with pytest.raises(ChordError, match=r"raised KeyError\('boom'\)"):
+        chord([a.s(1), broken.s()], a.s()).apply().get()
+
+
+def test_a_task_replaces_itself_and_is_refused_where_it_does_not_run_as_one(app: Umbel) -> None:
+    @app.task(bind=True, name="down")
+    def down(self: Any, n: int) -> Any:
+        return "done" if n == 0 else self.replace(group(down.s(n - 1), down.s(0)))
+
+    assert down.apply((2,)).get() == [["done", "done"], "done"]
+    with pytest.raises(ImproperlyConfigured, match="for a task that runs as one"):
+        down(1)

@@ -253,7 +253,7 @@ class Client:
         try:
             content_type, encoding, data = wire_body.encode(args, kwargs, embed, serializer)
         except EncodeError as error:
-            raise plan.named(error) from error.__cause__
+            raise plan.named(error, embed) from error.__cause__
         method = options.get("compression") or plan.compression
         if method:
             headers.compression, data = compression.compress(data, method)

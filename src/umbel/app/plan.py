@@ -4,13 +4,14 @@ Made once per task and thrown away when the task or the configuration changes. P
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel.app.config import Config
 from umbel.app.nearest import advice
 from umbel.app.skeleton import Skeleton, skeleton
 from umbel.core.errors import EncodeError, ImproperlyConfigured
+from umbel.core.message import Embed
 from umbel.core.options import merge
 from umbel.core.routing import Destination, Router
 from umbel.core.signature import FOLLOWERS
@@ -138,11 +139,16 @@ class Plan:
         routed = self.router.route(name, args, kwargs, merge(self.options, call), task=self.task)
         return routed, self.router.destination(routed)
 
-    def named(self, error: EncodeError) -> EncodeError:
-        """The error with the argument's position and name: ``argument 2 ('callback') of tasks.add``."""
+    def named(self, error: EncodeError, embed: Embed | None = None) -> EncodeError:
+        """The error with the argument's position and name: ``argument 2 ('callback') of tasks.add``.
+
+        Where it is in what follows the task, the signature is named: ``argument 1 of tasks.b, in the chain after …``.
+        """
         if len(error.path) < 2:
             return EncodeError(f"{self.name}: {error}")
         part, where, *inner = error.path
+        if part == "embed" and embed is not None:
+            return EncodeError(f"{_place_in(embed, error.path[1:])} after {self.name}: {error.reason}")
         if part == "args":
             name = self.parameters[where] if isinstance(where, int) and where < len(self.parameters) else None
             what = f"argument {where + 1}" + (f" ({name!r})" if name else "")
@@ -150,6 +156,28 @@ class Plan:
             what = f"argument {where!r}"
         place = "".join(f"[{step!r}]" for step in inner)
         return EncodeError(f"{what} of {self.name}{', at ' + place if place else ''}: {error.reason}")
+
+
+def _place_in(embed: Embed, path: Sequence[Any]) -> str:
+    """Where in what follows a task: the innermost signature on the path, and what of it."""
+    node: Any = getattr(embed, path[0])
+    name, left = None, list(path[1:])
+    for number, step in enumerate(path[1:], 2):
+        node = node[step]
+        if isinstance(node, Mapping) and isinstance(node.get("task"), str):
+            name, left = node["task"], list(path[number:])
+    if name is None and isinstance(getattr(embed, path[0]), Mapping):
+        name = getattr(embed, path[0])["task"]
+    if left[:1] == ["args"] and len(left) > 1:
+        what = f"argument {left[1] + 1}"
+    elif left[:1] == ["kwargs"] and len(left) > 1:
+        what = f"argument {left[1]!r}"
+    else:
+        what = "".join(f"[{step!r}]" for step in left)
+    return f"{what} of {name}, in the {_SAID.get(path[0], path[0])}"
+
+
+_SAID = {"chord": "body of the chord", "callbacks": "callbacks", "errbacks": "errbacks"}
 
 
 def _own_options(task: "Task[..., Any]") -> dict[str, Any]:

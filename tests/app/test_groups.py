@@ -1,0 +1,153 @@
+"""Handles on several results: read together, awaited together, and what they say on the way."""
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from umbel import AsyncResult, GroupResult, ResultSet, Umbel, states
+from umbel.app import request
+from umbel.core.errors import TimeoutError
+from umbel.core.message import Headers, Message, Properties
+from umbel.core.record import Record
+
+BOOM = {"exc_type": "KeyError", "exc_message": ["boom"], "exc_module": "builtins"}
+
+
+@pytest.fixture
+def live(db_url: str) -> Iterator[Umbel]:
+    with Umbel("live", broker=db_url) as app:
+        yield app
+
+
+def end(app: Umbel, id: str, result: Any = None, status: str = states.SUCCESS) -> None:
+    assert app.store is not None
+    app.store.sync.write([Record(status, result, task_id=id)])
+
+
+def made(app: Umbel, *ids: str, parent: Any = None) -> GroupResult:
+    return app.GroupResult("g", [app.AsyncResult(id) for id in ids], parent=parent)
+
+
+def test_values_come_in_order_and_nested_groups_are_lists(live: Umbel) -> None:
+    for id in "abc":
+        end(live, id, id.upper())
+    whole = live.GroupResult("g", [live.AsyncResult("a"), made(live, "c", "b")])
+    assert whole.get() == ["A", ["C", "B"]]
+    assert whole.join() == whole.join_native() == ["A", ["C", "B"]]
+    assert asyncio.run(whole.aget()) == ["A", ["C", "B"]]
+    assert (whole.ready(), whole.successful(), whole.failed(), whole.waiting()) == (True, True, False, False)
+    assert whole.completed_count() == 3
+
+
+def test_a_group_of_none_is_ready(live: Umbel) -> None:
+    assert made(live).get() == []
+    assert (made(live).ready(), made(live).completed_count()) == (True, 0)
+
+
+def test_what_has_not_ended_is_waited_for(live: Umbel) -> None:
+    end(live, "a", 1)
+    several = made(live, "a", "b")
+    assert (several.ready(), several.waiting(), several.completed_count()) == (False, True, 1)
+    with pytest.raises(TimeoutError, match=r"1 of 2 tasks have no result within 0\.01 s"):
+        several.get(timeout=0.01)
+    calls: list[int] = []
+
+    def ends() -> None:
+        calls.append(1)
+        end(live, "b", 2)
+
+    assert several.get(timeout=20, interval=0.01, on_interval=ends) == [1, 2]
+    assert calls
+
+
+def test_the_first_failure_is_raised_though_others_still_run(live: Umbel) -> None:
+    end(live, "b", BOOM, states.FAILURE)
+    several = made(live, "a", "b")
+    with pytest.raises(KeyError, match="boom"):
+        several.get(timeout=20)
+    assert several.failed()
+    end(live, "a", 1)
+    values = several.get(propagate=False)
+    assert values[0] == 1
+    assert isinstance(values[1], KeyError)
+    with pytest.raises(KeyError, match="boom"):
+        several.maybe_throw()
+
+
+def test_a_group_hears_of_the_failure_before_it(live: Umbel) -> None:
+    end(live, "before", BOOM, states.FAILURE)
+    with pytest.raises(KeyError, match="boom"):
+        made(live, "a", parent=live.AsyncResult("before")).get(timeout=20)
+
+
+def test_values_as_they_come(live: Umbel) -> None:
+    end(live, "b", "first")
+    several = made(live, "a", "b")
+
+    async def main() -> list[Any]:
+        found = []
+        async for value in several:
+            found.append(value)
+            end(live, "a", "second")
+        return found
+
+    assert asyncio.run(main()) == ["first", "second"]
+    again = made(live, "a", "b")
+    assert {id: record["result"] for id, record in again.iter_native()} == {"a": "second", "b": "first"}
+    assert sorted(again.iterate()) == ["first", "second"]
+
+
+def test_callbacks(live: Umbel) -> None:
+    several = made(live, "a", "b")
+    told: list[Any] = []
+    several.then(told.append)
+    end(live, "a", 1)
+    end(live, "b", 2)
+    seen: list[Any] = []
+    assert several.get(callback=lambda id, value: seen.append((id, value))) == []
+    assert seen == [("a", 1), ("b", 2)]
+    assert told == [several]
+
+
+def test_a_set_grows_and_shrinks(live: Umbel) -> None:
+    several: ResultSet = live.ResultSet([live.AsyncResult("a")])
+    several.add(live.AsyncResult("a"))
+    several.update([live.AsyncResult("b"), live.AsyncResult("c")])
+    several.discard(live.AsyncResult("z"))
+    several.remove("b")
+    with pytest.raises(KeyError):
+        several.remove("b")
+    assert [str(one) for one in several] == ["a", "c"]
+    assert (len(several), several[1].id) == (2, "c")
+    several.clear()
+    assert len(several) == 0
+
+
+def test_forget_deletes_all(live: Umbel) -> None:
+    end(live, "a", 1)
+    end(live, "before", 0)
+    several = made(live, "a", parent=live.AsyncResult("before"))
+    assert several.get() == [1]
+    several.forget()
+    assert [one.state for one in (several[0], several.parent)] == ["PENDING", "PENDING"]
+
+
+def test_handles_copy_pickle_and_compare(live: Umbel) -> None:
+    several = made(live, "a", "b", parent=live.AsyncResult("before"))
+    assert pickle.loads(pickle.dumps(several)) == several == copy.copy(several) == "g"
+    assert several.as_list() == ["g", "a", "b", "before"]
+    assert several.as_tuple() == (("g", (("before", None), None)), [(("a", None), None), (("b", None), None)])
+    assert isinstance(live.result_from_tuple(several.as_tuple()).parent, AsyncResult)
+
+
+def test_a_task_does_not_wait_for_a_group(live: Umbel) -> None:
+    token = request.push(request.Context(Message(Headers("t", "id"), Properties(), b""), called_directly=False))
+    try:
+        with pytest.raises(RuntimeError, match=r"Never call result\.get"):
+            made(live, "a").get()
+    finally:
+        request.pop(token)
