@@ -10,7 +10,7 @@ import pytest
 
 from umbel import AsyncResult, GroupResult, ResultSet, Umbel, states
 from umbel.app import request
-from umbel.core.errors import TimeoutError
+from umbel.core.errors import ImproperlyConfigured, TimeoutError
 from umbel.core.message import Headers, Message, Properties
 from umbel.core.record import Record
 
@@ -142,6 +142,13 @@ def test_handles_copy_pickle_and_compare(live: Umbel) -> None:
     assert several.as_list() == ["g", "a", "b", "before"]
     assert several.as_tuple() == (("g", (("before", None), None)), [(("a", None), None), (("b", None), None)])
     assert isinstance(live.result_from_tuple(several.as_tuple()).parent, AsyncResult)
+
+
+def test_groups_are_not_kept_by_the_store_yet_and_that_is_said(live: Umbel) -> None:
+    several = made(live, "a")
+    for keep in (several.save, lambda: GroupResult.restore("g")):
+        with pytest.raises(ImproperlyConfigured, match="keep as_tuple"):
+            keep()
 
 
 def test_a_task_does_not_wait_for_a_group(live: Umbel) -> None:

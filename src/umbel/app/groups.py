@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from umbel.app.application import Umbel
     from umbel.result.base import Store
 
+_NOT_KEPT = (
+    "saving groups in the result store is not built yet: keep as_tuple() of the result as JSON, "
+    "and read it with app.result_from_tuple()"
+)
 WATCHED = 256
 """How many results are watched at a time: when one of them ends, all that are awaited are read."""
 
@@ -395,6 +399,15 @@ class GroupResult(ResultSet):
         super().forget()
         if self.parent is not None:
             self.parent.forget()
+
+    def save(self, backend: Any = None) -> None:
+        """Not built yet: keep ``as_tuple()`` where the program keeps its data. Raises ``ImproperlyConfigured``."""
+        raise ImproperlyConfigured(_NOT_KEPT)
+
+    @classmethod
+    def restore(cls, id: str, backend: Any = None, app: "Umbel | None" = None) -> "GroupResult":
+        """Not built yet, as ``save``. Raises ``ImproperlyConfigured``."""
+        raise ImproperlyConfigured(_NOT_KEPT)
 
     def as_tuple(self) -> tuple[Any, Any]:
         """``((id, parent), [member, …])``: what ``result_from_tuple`` reads."""

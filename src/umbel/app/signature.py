@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from umbel.app import ambient, calling, stamping
 from umbel.core import signature as data
+from umbel.core.errors import ImproperlyConfigured
 from umbel.core.unfolding import freeze
 
 if TYPE_CHECKING:
@@ -265,6 +266,10 @@ class Signature(dict[str, Any], Generic[R]):
     def links_of(self, option: str) -> "list[Signature[Any]]":
         """The callbacks (``link``) or errbacks (``link_error``) as signatures."""
         return [maybe_signature(one, self.own_app) for one in data.listed(self.options.get(option))]
+
+    def election(self) -> None:
+        """Not built: Umbel's workers hold no elections. Raises ``ImproperlyConfigured``."""
+        raise ImproperlyConfigured("elections need gossip between workers, which Umbel has not: call the task instead")
 
     # Combining --------------------------------------------------------------------------------------------------------
 
