@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from umbel import Ignore, Reject, Task, Umbel, signals
+from umbel import Ignore, Reject, Task, Umbel, group, signals
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("SUBJECT_SETTINGS", "{}"))
 app = Umbel("subjects", **SETTINGS)
@@ -628,3 +628,16 @@ def wants(path: str, value: Any) -> Any:
     if not os.path.exists(path):
         raise FileNotFoundError(path)
     return value
+
+
+@app.task(bind=True)
+def enlarges(self: Task[..., Any], n: int) -> int:
+    """Add a member to the chord that it is in."""
+    self.add_to_chord(add.s(n, 100))
+    return n
+
+
+@app.task(bind=True)
+def gives_way(self: Task[..., Any], n: int) -> Any:
+    """Let a group take its place."""
+    return self.replace(group(add.s(n, 1), add.s(n, 2)))
