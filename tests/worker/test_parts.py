@@ -12,16 +12,29 @@ from typing import Any
 import pytest
 
 from umbel import Umbel
-from umbel.core.delivery import GONE, Ack, Adopted, Bury, ConsumerId, Delivery, Park, Release, Settlement, Ticket, Turn
+from umbel.core.delivery import (
+    GONE,
+    Ack,
+    Adopted,
+    Bury,
+    ConsumerId,
+    Delivery,
+    Park,
+    Refused,
+    Release,
+    Settlement,
+    Ticket,
+    Turn,
+)
 from umbel.core.errors import OperationalError, SoftTimeLimitExceeded
 from umbel.core.message import Headers, Message, Properties
 from umbel.runtime.aside import Aside
 from umbel.runtime.clock import SYSTEM
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.board import Board, Slot
+from umbel.worker.bodies import Bodies
 from umbel.worker.hand import Finished, Hand, Held
 from umbel.worker.intake import Intake
-from umbel.worker.io_thread import IoThread
 from umbel.worker.limits import SoftLimit
 from umbel.worker.options import WorkerOptions
 from umbel.worker.plan import make_plan
@@ -29,6 +42,7 @@ from umbel.worker.process import Process
 from umbel.worker.readahead import MOST_HELD, ReadAhead
 from umbel.worker.rescuer import Death, Rescuer
 from umbel.worker.seat import Killing
+from umbel.worker.verdicts import Verdicts
 
 ME = ConsumerId("me")
 
@@ -374,16 +388,15 @@ def test_an_io_thread_that_breaks_takes_its_process_along(app: Umbel, board: Boa
 
 
 def test_what_is_refused_twice_is_let_go(app: Umbel, board: Board) -> None:
-    io: IoThread = Process(app, make_plan(app, WorkerOptions()), ME, board).io
-    io._intake = Intake(app, io.hand, ReadAhead(None), None, node="n")  # type: ignore[arg-type]
+    intake = Intake(app, Hand(SYSTEM, board), ReadAhead(None), None, node="n")  # type: ignore[arg-type]
+    verdicts = Verdicts(app, intake, Bodies(app, intake.hand))
     held = Held(Delivery(Ticket(ME, 1, 1), "q", message("late")), None, False)
-    io._intake.tickets[held.ticket] = held
-    io._refused(Finished(held, Settlement(held.ticket, Ack(), (), (object(),))), ValueError("no"))
-    (again,) = io._batch
-    io._batch.clear()
-    io._refused(again, ValueError("no"))
-    assert not io._batch
-    assert not io._intake.tickets
+    intake.tickets[held.ticket] = held
+    refused = Refused(ValueError("no"))
+    again = verdicts.tell(Finished(held, Settlement(held.ticket, Ack(), (), (object(),))), refused)
+    assert again is not None
+    assert verdicts.tell(again, refused) is None
+    assert not intake.tickets
 
 
 # Folders --------------------------------------------------------------------------------------------------------------

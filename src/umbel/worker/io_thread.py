@@ -11,24 +11,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.app.application import Umbel
-from umbel.app.execution import failure_record
-from umbel.app.trouble import one_line
 from umbel.broker.base import Consumer
 from umbel.core.delivery import (
-    Ack,
-    Begin,
-    Bury,
     ConsumerId,
-    Gone,
     Outgoing,
     Receipt,
-    Refused,
-    Release,
     Revocation,
     Settled,
-    Settlement,
     Turn,
-    Verdict,
     Want,
 )
 from umbel.core.errors import BackendStoreError, OperationalError
@@ -42,6 +32,7 @@ from umbel.worker.intake import Intake
 from umbel.worker.listener import Listener
 from umbel.worker.plan import Plan
 from umbel.worker.readahead import ReadAhead
+from umbel.worker.verdicts import Verdicts
 
 logger = logging.getLogger("umbel.worker")
 LONGEST_PAUSE = 2.0
@@ -148,6 +139,7 @@ class IoThread:
         self._consumer: Consumer = broker.consumer(self._id, node=self.plan.nodename, queues=self._queues)
         self._keeper = broker.keeper(self._consumer)
         self._intake = Intake(self.app, self.hand, self._ahead, self._keeper, node=self.plan.nodename)
+        self._verdicts = Verdicts(self.app, self._intake, self._bodies)
         self._clocked = broker.features.liveness == "clock"
         self._looping.set()
         self._obey()
@@ -258,8 +250,8 @@ class IoThread:
         for one, verdict in zip(batch, turn.verdicts, strict=True):
             if one.last and one.answer is None and one.share is None and type(verdict) is Settled:
                 tickets.pop(one.settlement.ticket, None)
-            else:
-                self._answer(one, verdict)
+            elif (instead := self._verdicts.tell(one, verdict)) is not None:
+                self._batch.append(instead)
         try:
             await self._claimed(turn, room)
         except OperationalError as error:
@@ -296,49 +288,6 @@ class IoThread:
             self._drained = len(turn.deliveries) < room
         if turn.deliveries:
             await self._intake.sort(turn.deliveries)
-
-    def _answer(self, one: Finished, verdict: Verdict) -> None:
-        held = one.held
-        if isinstance(verdict, Refused):
-            self._refused(one, verdict.error)
-            return
-        gone = isinstance(verdict, Gone)
-        if one.share is not None and isinstance(verdict, Settled) and self._bodies.see_to(one, verdict):
-            return  # it is still claimed
-        if one.last or gone:
-            self._intake.tickets.pop(held.ticket, None)
-        if gone and one.last and not isinstance(one.settlement.disposition, Release):
-            message = held.delivery.message
-            what = f"{message.headers.task}[{message.headers.id}]" if message else "a message"
-            if one.sent:
-                logger.info("%s was settled just before the connection was lost, or taken over since", what)
-            else:
-                logger.warning("%s was taken over by another worker meanwhile: nothing of this run is stored", what)
-        if isinstance(one.settlement.disposition, Begin):
-            self._intake.begun(held, not gone)
-        if one.answer is not None:
-            one.answer(verdict)
-
-    def _refused(self, one: Finished, error: Exception) -> None:
-        """The broker cannot do this one, and a repeat will not help: it becomes a failure that says so."""
-        message = one.held.delivery.message
-        logger.error("A settlement was refused: %s", error)
-        if one.answer is not None:
-            one.answer(Refused(error))
-        if not one.last:
-            return
-        harmless = isinstance(one.settlement.disposition, Ack | Release) and not one.settlement.ops
-        if harmless or one.refused:
-            self._intake.tickets.pop(one.held.ticket, None)
-            return
-        ops: tuple[object, ...] = ()
-        if message is not None and self._store is not None and one.settlement.ops:
-            told = BackendStoreError(f"the result was not stored: {error}")
-            ops = (self._store.compile(failure_record(message.headers.id, told, self._clock)),)
-        disposition = Bury("failed", one_line(error))
-        burial = Finished(one.held, Settlement(one.held.ticket, disposition, (), ops))
-        burial.refused = True
-        self._batch.append(burial)
 
     # Connection and lease ---------------------------------------------------------------------------------------------
 
