@@ -305,6 +305,28 @@ def test_revoking_leaves_a_mark_in_the_broker(live: Umbel) -> None:
     }
 
 
+def test_control_revokes_one_or_many(live: Umbel) -> None:
+    live.control.revoke("one")
+    live.control.revoke(["two", "three", "two"], terminate=True, signal="int")
+    live.control.terminate("four", signal=9)
+    asyncio.run(live.control.arevoke(iter(["five"])))
+    assert {id: mark.terminate for id, mark in revoked(live).items()} == {
+        "one": None,
+        "two": "SIGINT",
+        "three": "SIGINT",
+        "four": "SIGKILL",
+        "five": None,
+    }
+
+
+def test_control_refuses_what_it_would_have_to_ignore(live: Umbel) -> None:
+    with pytest.raises(ValueError, match="no signal 'SIGNONE'"):
+        live.control.revoke("one", terminate=True, signal="SIGNONE")
+    with pytest.raises(ImproperlyConfigured, match="for all workers"):
+        live.control.revoke("one", destination=["a@b"])
+    assert not revoked(live)
+
+
 def test_revoking_on_a_running_loop(live: Umbel) -> None:
     async def main() -> None:
         live.AsyncResult("one").revoke()

@@ -14,6 +14,18 @@ def test_tasks_with_their_arguments(umbel: Run, tasks: Path) -> None:
     assert lines[1].split(maxsplit=1) == ["tasks.add", "(x: int, y: int) -> int"]
 
 
+def test_calls_are_revoked_by_id(umbel: Run, tasks: Path) -> None:
+    task_id = umbel("-A", "tasks", "call", "add", "2", "2").stdout.strip()
+    assert umbel("-A", "tasks", "tasks", "revoke", task_id, "other", task_id).stdout == "revoked 2\n"
+    shown = umbel("-A", "tasks", "tasks", "revoke", "other", "--terminate", "--signal", "term", "--json").stdout
+    assert json.loads(shown) == {"revoked": ["other"]}
+    refused = umbel("-A", "tasks", "tasks", "revoke", task_id, "--terminate", "--signal", "SIGNONE")
+    assert (refused.returncode, "no signal 'SIGNONE' on this system" in refused.stderr) == (2, True)
+    refused = umbel("-A", "tasks", "tasks", "revoke", task_id, "--signal", "SIGTERM")
+    assert (refused.returncode, "say --terminate too" in refused.stderr) == (2, True)
+    assert "Missing argument 'ID...'" in umbel("-A", "tasks", "tasks", "revoke").stderr
+
+
 def test_bindings(umbel: Run, module: Callable[..., Path]) -> None:
     module("tasks", "from umbel import Umbel\napp = Umbel('tasks', task_queues=['one', 'two'])\n")
     shown = json.loads(umbel("-A", "tasks", "list", "bindings", "--json").stdout)

@@ -206,6 +206,16 @@ async def endless_await(key: object = "endless") -> None:
 
 
 @app.task
+async def notes_its_cancellation(key: object) -> None:
+    note("start", key)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        note("cancelled", key)
+        raise
+
+
+@app.task
 async def endless_async_loop(key: object = "endless") -> None:
     """Never lets its loop do anything else."""
     note("start", key)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.worker.fleet import Farm, until
-from umbel.core.errors import TimeLimitExceeded, WorkerLostError
+from umbel.core.errors import TaskRevokedError, TimeLimitExceeded, WorkerLostError
 
 WIDE = ("threads", "asyncio", "gevent", "eventlet")
 
@@ -121,6 +121,38 @@ def test_what_does_not_finish_in_time_is_handed_back(farm_with: Callable[..., Fa
     until(lambda: len(farm.lines("start")) == 3)
     assert worker.stop() == 0
     assert (farm.depth().ready, farm.depth().claimed) == (3, 0)
+
+
+@pytest.mark.parametrize("task", ["endless_sleep", "endless_loop", "endless_await"])
+def test_a_revoked_task_ends_and_what_runs_beside_it_goes_on(farm: Farm, lane: str, task: str) -> None:
+    """One that lets nothing else run is ended with its process, and then what ran beside it runs again."""
+    worker = farm.worker("-P", lane, "-c", "2")
+    beside = farm.send("hold", "beside", str(farm.gate()))
+    farm.started("beside")
+    revoked = farm.send(task, "revoked")
+    farm.started("revoked")
+    revoked.revoke(terminate=True)
+    with pytest.raises(TaskRevokedError, match="terminated"):
+        revoked.get(timeout=20)
+    assert revoked.state == "REVOKED"
+    assert farm.send("add", 2, 2).get(timeout=20) == 4, "its place is free"
+    farm.gate().touch()
+    assert beside.get(timeout=20) == "beside"
+    assert len(farm.lines("start", "revoked")) == 1
+    blocks = task == "endless_loop" and lane in ("gevent", "eventlet")
+    assert len(farm.lines("start", "beside")) == (2 if blocks else 1)
+    assert "because it is revoked" in worker.text
+    assert worker.stop() == 0
+
+
+def test_a_revoked_coroutine_cleans_up(farm: Farm) -> None:
+    farm.worker("-P", "asyncio", "-c", "2")
+    revoked = farm.send("notes_its_cancellation", "clean")
+    farm.started("clean")
+    farm._app.control.revoke([revoked.id], terminate=True)
+    until(lambda: farm.lines("cancelled", "clean"))
+    with pytest.raises(TaskRevokedError, match="terminated"):
+        revoked.get(timeout=20)
 
 
 def test_abandoned_threads_give_way_to_a_fresh_process(farm: Farm) -> None:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from umbel.app import (
     ambient,
-    coroutine,
     decorate,
     naming,
     request,
@@ -24,6 +23,7 @@ from umbel.app.bulk import Bulk
 from umbel.app.client import Client
 from umbel.app.config import Config, check_keywords
 from umbel.app.connections import Connections
+from umbel.app.control import Control
 from umbel.app.embedding import Embedding
 from umbel.app.handles import Handles
 from umbel.app.outlet import Outlet
@@ -35,7 +35,6 @@ from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
 from umbel.broker.base import Broker, Producer, SyncProducer
-from umbel.core.delivery import Revocation
 from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
 from umbel.core.routing import Queue, Router
 from umbel.result.base import Store
@@ -95,6 +94,7 @@ class Umbel(Handles, Embedding):
         self.client = Client(self)
         self.connections = Connections(self)
         self.schedules = Schedules(self)
+        self.control = Control(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})
@@ -381,11 +381,3 @@ class Umbel(Handles, Embedding):
         return self.connections.store
 
     backend = store
-
-    def revoke(self, marks: Sequence[Revocation]) -> None:
-        """Mark tasks in the broker so that they are not started."""
-        coroutine.run(self.connections.revoke(marks))
-
-    async def arevoke(self, marks: Sequence[Revocation]) -> None:
-        """``revoke``, for coroutines."""
-        await self.connections.revoke(marks)

@@ -11,7 +11,6 @@ from umbel.app import ambient
 from umbel.app.results import NO_STORE, AsyncResult
 from umbel.app.waiting import Waiting, check_may_wait
 from umbel.core import states
-from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured
 
 if TYPE_CHECKING:
@@ -334,14 +333,11 @@ class ResultSet:
 
     def revoke(self, terminate: bool = False, signal: str | None = None) -> None:
         """Mark all in the broker so that no worker starts them; ``terminate`` ends those that run."""
-        self.app.revoke(self._marks(terminate, signal))
+        self.app.control.revoke([leaf.id for leaf in self.leaves()], terminate=terminate, signal=signal)
 
     async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
         """``revoke``, for coroutines."""
-        await self.app.arevoke(self._marks(terminate, signal))
-
-    def _marks(self, terminate: bool, signal: str | None) -> list[Revocation]:
-        return [Revocation(leaf.id, (signal or "SIGTERM") if terminate else None) for leaf in self.leaves()]
+        await self.app.control.arevoke([leaf.id for leaf in self.leaves()], terminate=terminate, signal=signal)
 
     def forget(self) -> None:
         """Delete the stored results."""

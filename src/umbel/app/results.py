@@ -12,7 +12,6 @@ import msgspec
 
 from umbel.app import again, ambient, remote, waiting
 from umbel.core import states
-from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TimeoutError
 from umbel.core.record import Record
 
@@ -304,11 +303,11 @@ class AsyncResult(Generic[R]):
             raise ImproperlyConfigured(
                 "revoke(wait=..., timeout=...): replies of workers are not built yet; leave it out"
             )
-        self.app.revoke([Revocation(self.id, (signal or "SIGTERM") if terminate else None)])
+        self.app.control.revoke(self.id, terminate=terminate, signal=signal)
 
     async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
         """``revoke``, for coroutines."""
-        await self.app.arevoke([Revocation(self.id, (signal or "SIGTERM") if terminate else None)])
+        await self.app.control.arevoke(self.id, terminate=terminate, signal=signal)
 
     # What else is known -----------------------------------------------------------------------------------------------
 

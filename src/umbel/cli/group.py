@@ -18,7 +18,7 @@ COMMANDS = {
     "result": "Show the result of a call.",
     "queues": "What waits, per queue.",
     "schedules": "What beat calls and when: look, set, pause, trigger.",
-    "tasks": "The tasks that the application knows.",
+    "tasks": "The tasks that the application knows; revoke calls of them.",
     "dead": "Dead letters: look, send again, delete.",
     "purge": "Delete what waits.",
     "migrate": "Carry what waits to another broker.",

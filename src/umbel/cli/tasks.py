@@ -1,18 +1,55 @@
-"""``umbel tasks``: the tasks that the application knows."""
+"""``umbel tasks``: the tasks that the application knows, and orders about calls of them."""
 
 import inspect
 
 import click
 
+from umbel.app.control import signal_name
 from umbel.cli.find import application, load_tasks
-from umbel.cli.group import Command
+from umbel.cli.group import Group
 from umbel.cli.screen import json_option, note, show_json, show_table
 
 
-@click.command("tasks", cls=Command)
+@click.group("tasks", cls=Group)
 @json_option
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
     """The registered tasks of the application, with their arguments."""
+    if context.invoked_subcommand is None:
+        show_tasks(as_json=as_json)
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """The registered tasks of the application, with their arguments."""
+    show_tasks(as_json=as_json)
+
+
+@command.command("revoke")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--terminate", is_flag=True, help="End them where they run already.")
+@click.option("--signal", metavar="NAME", help="The signal that ends them, with --terminate.  [default: SIGTERM]")
+@json_option
+def revoke(ids: tuple[str, ...], terminate: bool, signal: str | None, as_json: bool) -> None:
+    """Have no worker start the calls of these ids, which `umbel call` and `AsyncResult.id` show."""
+    if signal is not None:
+        if not terminate:
+            raise click.UsageError("--signal is for what runs: say --terminate too")
+        try:
+            signal_name(signal)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    wanted = list(dict.fromkeys(ids))
+    application(by_broker=True).control.revoke(wanted, terminate=terminate, signal=signal)
+    if as_json:
+        show_json({"revoked": wanted})
+    else:
+        click.echo(f"revoked {len(wanted):,}")
+
+
+def show_tasks(*, as_json: bool) -> None:
+    """List the registered tasks."""
     app = application()
     load_tasks(app)
     known = {name: signature_of(task) for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}

@@ -127,6 +127,13 @@ def tell_failure(app: Umbel, message: Message, context: Context, error: BaseExce
     )
 
 
+def tell_terminated(app: Umbel, message: Message, context: Context, signum: int | None) -> None:
+    """User code hears that a running task was ended, being revoked. ``signum``: what its process was killed with."""
+    task = app.tasks.get(message.headers.task)
+    if task is not None:
+        signals.task_revoked.send(sender=task, request=context, terminated=True, signum=signum, expired=False)
+
+
 def context_of(message: Message, nodename: str, accept: frozenset[str], queue: str | None = None) -> Context:
     """The context of a message that is not run, with its arguments where they can be had."""
     try:

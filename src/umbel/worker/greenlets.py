@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import GONE
-from umbel.core.errors import SoftTimeLimitExceeded, TimeLimitExceeded
+from umbel.core.errors import SoftTimeLimitExceeded
 from umbel.runtime.unpatched import Flag, Loop, get_ident, start
 from umbel.worker.awaiting import Interruptible, SoftCancelled
 from umbel.worker.hand import Hand, Held, Place
@@ -231,7 +231,7 @@ class GreenletRunner(WideRunner):
 
     def _abandon(self) -> None:
         self.leave()
-        code, error = self._code, TimeLimitExceeded(self.hard_at - self.began)
+        code, error = self._code, self.ending
         if code is not None:
             code.interrupt_from_afar(asyncio.CancelledError())
         self.struck = False

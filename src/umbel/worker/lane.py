@@ -67,6 +67,9 @@ class Lane:
         """Two ends of one answer: the first is called on the I/O thread, the second waits for it where a task runs."""
         raise NotImplementedError
 
+    def terminate(self, generation: int, serial: int) -> None:
+        """End a task that runs and is revoked. From any thread. Where a process runs one, the process is ended."""
+
     def policy(self, held: Held) -> Policy:
         """What the options of its task say about its end."""
         if held.traits is None or held.delivery.message is None:

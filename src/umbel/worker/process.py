@@ -1,8 +1,8 @@
 """One process of a worker: an I/O thread and a lane, and the line to the supervisor.
 
-The supervisor speaks by one socket: a line ``stop``, or its end, which means that the supervisor is gone. The process
-answers with a line ``ready``. It has a process group of its own and does not heed TERM and INT, so that a signal to
-the whole group stops a worker once.
+The supervisor speaks by one socket: a line ``stop``, a line ``end GENERATION SERIAL`` about one task, or its end, which
+means that the supervisor is gone. The process answers with a line ``ready``. It has a process group of its own and does
+not heed TERM and INT, so that a signal to the whole group stops a worker once.
 """
 
 import faulthandler
@@ -148,10 +148,20 @@ def _listen(process: Process, line: socket.socket) -> None:
         if not data:
             process.io.orphaned()
             return
-        heard += data
-        if b"stop\n" in heard:
-            heard = b""
+        *lines, heard = (heard + data).split(b"\n")
+        for order in lines:
+            _obey(process, order.split())
+
+
+def _obey(process: Process, order: list[bytes]) -> None:
+    match order:
+        case [b"stop"]:
             process.io.stop()
+        case [b"end", generation, serial]:
+            try:
+                process.lane.terminate(int(generation), int(serial))
+            except Exception:
+                logger.exception("A revoked task met an error in Umbel itself")  # its process is ended for it
 
 
 def _signals() -> None:

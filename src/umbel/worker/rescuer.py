@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.remote import value_of
@@ -35,7 +34,7 @@ from umbel.core.settle import Decision, Policy, is_final, settle
 from umbel.runtime import system
 from umbel.runtime.aside import Aside
 from umbel.runtime.children import signal_name
-from umbel.worker.announce import context_of, tell_failure
+from umbel.worker.announce import context_of, tell_failure, tell_terminated
 from umbel.worker.board import Slot
 from umbel.worker.joining import ENDED_OUTSIDE, Joiner, Share, beside
 from umbel.worker.plan import Plan, accepted
@@ -293,8 +292,7 @@ class Rescuer:
             return
         context = context_of(message, self._plan.nodename, accepted(self._app), one.delivery.queue)
         if isinstance(outcome, Revoked):
-            number = system.KILL
-            signals.task_revoked.send(sender=task, request=context, terminated=True, signum=number, expired=False)
+            tell_terminated(self._app, message, context, system.KILL)
             return
         if isinstance(outcome, Failure | Lost):
             tell_failure(self._app, message, context, value_of(outcome.record))

@@ -33,6 +33,8 @@ class Seat:
         self.killing: Killing | None = None
         self.ready = False
         self.recalling = False
+        self.asked: dict[tuple[int, int], float] = {}
+        """Tasks that the process was asked to end: generation and serial, and when."""
         self._folder = folder
         self._plan = plan
 
@@ -40,7 +42,7 @@ class Seat:
         """A new incarnation: nothing of the last one is used again."""
         self.consumer = ConsumerId(secrets.token_hex(16))
         self.board = Board(self._folder / f"{self.consumer}.board", create_width=self._plan.width)
-        self.killing, self.ready, self.recalling = None, False, False
+        self.killing, self.ready, self.recalling, self.asked = None, False, False, {}
         return Birth(self.consumer, str(self.board.path), self.name, self.index + 1, self._plan)
 
     def leave(self) -> None:

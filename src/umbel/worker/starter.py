@@ -86,6 +86,13 @@ class Child:
         except OSError:
             pass
 
+    def end(self, generation: int, serial: int) -> None:
+        """Ask it to end one task that it runs."""
+        try:
+            self.line.send(b"end %d %d\n" % (generation, serial))
+        except OSError:
+            pass  # it is gone, or hears nothing: then the whole process goes
+
     def close(self) -> None:
         """Free what belongs to it here."""
         self._forget()

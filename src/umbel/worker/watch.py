@@ -56,6 +56,8 @@ class Watch:
         for slot in running:
             mark = self._revoked.get(slot.id)
             if mark is not None and mark.terminate is not None and self._still(seat, slot):
+                if self._ends_it_itself(seat, slot, now):
+                    continue
                 self.kill(seat, "revoked", slot)
                 return
             grace = GRACE if self._plan.is_wide else 0.0
@@ -70,6 +72,17 @@ class Watch:
             self.kill(seat, "stuck")
         elif silent > BUSY and seat.board.held()[1] and any(now - slot.since > BUSY for slot in running):
             await self._recall(seat)
+
+    def _ends_it_itself(self, seat: Seat, slot: Slot, now: float) -> bool:
+        """Where a process runs many tasks, it ends the revoked one alone, unless that lets nothing else run."""
+        if not self._plan.is_wide or seat.child is None:
+            return False
+        asked = seat.asked.get((slot.generation, slot.serial))
+        if asked is None:
+            seat.asked = {key: at for key, at in seat.asked.items() if now - at < 2 * GRACE}
+            seat.asked[slot.generation, slot.serial] = now
+            seat.child.end(slot.generation, slot.serial)
+        return asked is None or now - asked < GRACE
 
     async def _read_revocations(self) -> None:
         try:

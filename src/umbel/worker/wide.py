@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Callable
 
 from umbel.app.application import Umbel
+from umbel.app.request import Context
 from umbel.app.traits import Traits
+from umbel.core import states
 from umbel.core.delivery import Loss
-from umbel.core.errors import TimeLimitExceeded
+from umbel.core.errors import TaskRevokedError, TimeLimitExceeded
 from umbel.core.message import Message
-from umbel.core.outcome import Failure, Outcome
+from umbel.core.outcome import Failure, Outcome, Revoked
 from umbel.runtime.clock import Clock
 from umbel.runtime.unpatched import allocate_lock, start
-from umbel.worker.announce import context_of, tell_failure
+from umbel.worker.announce import context_of, tell_failure, tell_terminated
 from umbel.worker.hand import Hand, Held, Place
 from umbel.worker.lane import Lane
 from umbel.worker.plan import Plan
@@ -52,6 +54,8 @@ class WideRunner(Runner):
         """Settled, or about to be: nothing that its code does counts any more."""
         self.abandoned = False
         """Settled by the limiter, which also frees the place."""
+        self.ending: Exception
+        """Why it was abandoned."""
         self._gate = allocate_lock()
 
     def admitted(self) -> bool:
@@ -69,6 +73,7 @@ class WideRunner(Runner):
         _, hard = lane.limits(self.traits, self.message)
         self.soft_at = self.began + self.soft if self.soft else NEVER
         self.hard_at = self.began + hard if hard else NEVER
+        self.wide.latest[self.place.index] = self
         self.wide.limiter.watch(self)
         return True
 
@@ -116,18 +121,34 @@ class WideRunner(Runner):
         """End the task without its help."""
         if not self._take(abandon=True):
             return
-        hard = self.hard_at - self.began
-        error, loss = TimeLimitExceeded(hard), Loss(self.clock.now(), self.nodename, why="hard time limit")
-        outcome = Failure(self.lane.ended(self.message, error), str(error), kind="timeout", loss=loss)
-        finished = self.lane.settlement(self.held, self.policy, outcome)
-        self.lane.hand.finish(finished)
-        self.lane.hand.flush()
+        error = TimeLimitExceeded(self.hard_at - self.began)
+        loss = Loss(self.clock.now(), self.nodename, why="hard time limit")
+        self._end(error, Failure(self.lane.ended(self.message, error), str(error), kind="timeout", loss=loss))
         logger.error("Task %s[%s] was ended: %s", self.traits.name, self.message.headers.id, error)
-        context = context_of(self.message, self.nodename, self.lane.accept, self.held.delivery.queue)
+        context = self._context()
         self.wide.aside(lambda: tell_failure(self.app, self.message, context, error))
+
+    def terminate(self) -> None:
+        """As ``hard_over``, for a task that is revoked. From any thread."""
+        if not self._take(abandon=True):
+            return
+        self.hard_at = self.clock.monotonic()  # what strikes its code says how long it ran
+        error = TaskRevokedError("terminated")
+        self._end(error, Revoked(self.lane.ended(self.message, error, states.REVOKED), "terminated"))
+        logger.warning("Task %s[%s] was ended because it is revoked", self.traits.name, self.message.headers.id)
+        context = self._context()
+        self.wide.aside(lambda: tell_terminated(self.app, self.message, context, None))
+
+    def _context(self) -> Context:
+        return context_of(self.message, self.nodename, self.lane.accept, self.held.delivery.queue)
+
+    def _end(self, error: Exception, outcome: Outcome) -> None:
+        self.ending = error
+        self.lane.hand.finish(self.lane.settlement(self.held, self.policy, outcome))
+        self.lane.hand.flush()
         self.abandon()
         if len(self.wide.lingering) > len(self.lane.hand.places):
-            self.lane.retire("too many tasks run on after their time limit")
+            self.lane.retire("too many tasks run on after their end")
 
     def abandon(self) -> None:
         """Free the place, and get rid of the code that runs on there, as well as the lane can.
@@ -145,11 +166,19 @@ class WideLane(Lane):
         super().__init__(app, plan, hand, ahead)
         self.limiter = Limiter(self.clock, self)
         self.pulse: Callable[[Callable[[], None]], None] | None = None
+        self.latest: list[WideRunner | None] = [None] * len(hand.places)
+        """Who was last at each place."""
         self.lingering: set[WideRunner] = set()
         """Settled, but their code still runs."""
         self.context = contextvars.copy_context()
         """What the process has set before its first task; each task has a copy of its own."""
         self._count = 0
+
+    def terminate(self, generation: int, serial: int) -> None:
+        """End that task alone; the others of this process go on."""
+        for runner in self.latest:
+            if runner is not None and runner.held.ticket[1:] == (generation, serial):
+                runner.terminate()
 
     def running(self) -> int:
         """How many places run something."""
