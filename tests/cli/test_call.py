@@ -66,7 +66,7 @@ def test_celerys_way_to_give_arguments(umbel: Run, tasks: Path) -> None:
         (("add", "2", "2", "--eta", "noon"), "'noon' is neither"),
         (("add", "2", "2", "--eta", "5"), "--countdown"),
         (("add", "2", "2", "--priority", "11"), "11 is not in the range"),
-        (("add", "2", "2", "--serializer", "yaml"), "yaml"),
+        (("add", "2", "2", "--serializer", "toml"), "toml"),
     ],
 )
 def test_what_is_wrong_with_a_call_is_one_line(umbel: Run, tasks: Path, words: tuple[str, ...], expected: str) -> None:
