@@ -248,6 +248,26 @@ async def blocks_its_loop(key: object, seconds: float) -> object:
     return key
 
 
+@app.task
+async def exits_while_awaiting() -> None:
+    await asyncio.sleep(0)
+    raise SystemExit(3)
+
+
+@app.task
+async def leaves_an_exit_behind(key: object) -> object:
+    """Something in the background raises what ends a loop, before this one ends."""
+
+    async def exits() -> None:
+        raise SystemExit(3)
+
+    behind = asyncio.get_running_loop().create_task(exits())
+    while not behind.done():
+        await asyncio.sleep(0)
+    note("end", key)
+    return key
+
+
 _kept: list[bytearray] = []
 
 

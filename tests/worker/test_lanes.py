@@ -179,6 +179,32 @@ def test_who_blocks_the_loop_is_named_with_its_stack_and_the_others_keep_their_l
     assert "in blocks_its_loop" in worker.text, "the stack shows the line"
 
 
+def test_a_coroutine_that_exits_ends_for_itself_alone(farm: Farm, lane: str) -> None:
+    """asyncio lets SystemExit out of the whole loop, on which others may run."""
+    farm.worker("-P", lane, "-c", "4")
+    first = farm.send("whose_process").get(timeout=20)
+    beside = farm.send("hold_async", "beside", str(farm.gate()))
+    farm.started("beside")
+    with pytest.raises(SystemExit):
+        farm.send("exits_while_awaiting").get(timeout=20)
+    farm.gate().touch()
+    assert beside.get(timeout=20) == "beside"
+    assert farm.send("whose_process").get(timeout=20) == first
+
+
+@pytest.mark.parametrize("pool", ["asyncio", "gevent", "eventlet"])
+def test_what_a_coroutine_left_behind_cannot_end_the_loop(farm: Farm, pool: str) -> None:
+    """A loop that is shared goes on, and so does the task itself."""
+    farm.worker("-P", pool, "-c", "4")
+    first = farm.send("whose_process").get(timeout=20)
+    beside = farm.send("hold_async", "beside", str(farm.gate()))
+    farm.started("beside")
+    assert farm.send("leaves_an_exit_behind", "behind").get(timeout=20) == "behind"
+    farm.gate().touch()
+    assert beside.get(timeout=20) == "beside"
+    assert farm.send("whose_process").get(timeout=20) == first
+
+
 @pytest.mark.parametrize("pool", ["prefork", *WIDE])
 def test_a_process_is_replaced_after_so_many_tasks(farm: Farm, pool: str) -> None:
     worker = farm.worker("-P", pool, "-c", "1", "--max-tasks-per-child", "3")

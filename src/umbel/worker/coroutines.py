@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from types import FrameType
 from typing import Any
@@ -52,8 +53,13 @@ class CoroutineLane(PumpLane):
     def run(self) -> None:
         """Run the loop until the hand is closed."""
         self.loop = asyncio.new_event_loop()
+        main = self.loop.create_task(self._main())
         try:
-            self.loop.run_until_complete(self._main())
+            while not main.done():
+                # Of something that a task left running on the loop: asyncio would end with it.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self.loop.run_until_complete(main)
+            main.result()
         finally:
             if not asyncio.all_tasks(self.loop):  # else the end of the process ends them
                 self.loop.close()
@@ -113,7 +119,7 @@ class CoroutineLane(PumpLane):
     def _alarmed(self, number: int, frame: FrameType | None) -> None:
         """The limiter found a task past its soft limit that lets the loop do nothing else: raise it inside, here."""
         runner = self.culprit()
-        if runner is not None and not runner.struck and self.clock.monotonic() >= runner.soft_at:
+        if runner is not None and runner.can_be_struck() and self.clock.monotonic() >= runner.soft_at:
             runner.struck = True
             raise SoftTimeLimitExceeded(runner.soft)
 
@@ -182,6 +188,10 @@ class CoroutineRunner(WideRunner):
         if self.lane.forked:
             end_child(None)
         return value
+
+    def can_be_struck(self) -> bool:
+        """Whether its own code runs, and has not been struck yet."""
+        return self._code is not None and not self.struck
 
     async def ashow(self, outcome: Outcome) -> bool:
         """As ``Runner.show``."""

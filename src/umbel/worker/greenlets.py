@@ -12,6 +12,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from inspect import iscoroutine
 from types import FrameType
 from typing import Any, Protocol
@@ -257,7 +258,10 @@ class Beside:
         self.loop = Loop()
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(self._runs.set)
-        self.loop.run_forever()
+        while True:
+            # asyncio ends a loop with these; whoever awaits the coroutine that raised one gets it all the same.
+            with suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
 
     def run(self, code: Interruptible, answer: Callable[[Any], None]) -> None:
         """Run it to its end, in a copy of the caller's context; ``answer`` gets the task."""
