@@ -15,6 +15,7 @@ from umbel.app.waiting import allow_join_result
 from umbel.core.errors import Ignore, Reject, Retry
 from umbel.core.routing import Broadcast, Exchange, Queue
 from umbel.core.schedule import clocked, crontab, schedule, solar
+from umbel_as_celery import install as install_as_celery
 
 __version__ = "0.1.0.dev0"
 
@@ -43,6 +44,7 @@ __all__ = [
     "exceptions",
     "get_task_logger",
     "group",
+    "install_as_celery",
     "schedule",
     "shared_task",
     "signals",

@@ -1,0 +1,126 @@
+"""Celery's names: each is Umbel's own object, what is missing says so, and who does not use them does not load them."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import umbel
+import umbel.celery as celery
+from tests.celery.programs import refused, said
+from umbel.celery import offered
+from umbel.celery.utils import nodenames
+
+HOME = Path(celery.__file__).parent
+MODULES = sorted(
+    ".".join(("umbel.celery", *path.relative_to(HOME).with_suffix("").parts)).removesuffix(".__init__")
+    for path in HOME.rglob("*.py")
+    if path.stem != "__main__"
+)
+ALL = f"import {', '.join(MODULES)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_name_a_module_lists_is_there(name: str) -> None:
+    module = importlib.import_module(name)
+    assert [listed for listed in getattr(module, "__all__", []) if not hasattr(module, listed)] == []
+
+
+@pytest.mark.parametrize("name", ["signals", "states"])
+def test_a_door_offers_all_that_the_native_one_does(name: str) -> None:
+    native, door = importlib.import_module(f"umbel.{name}"), importlib.import_module(f"umbel.celery.{name}")
+    assert {n: getattr(door, n) for n in door.__all__} == {n: getattr(native, n) for n in native.__all__}
+
+
+def test_the_errors_are_the_native_ones() -> None:
+    from_celery = importlib.import_module("umbel.celery.exceptions")
+    own = {name for name in umbel.exceptions.__all__ if not name.startswith("Umbel")}
+    assert set(from_celery.__all__) == own | {"CeleryError", "CeleryWarning"}
+    assert from_celery.CeleryError is umbel.exceptions.UmbelError
+    assert from_celery.Retry is umbel.Retry
+
+
+def test_names_are_umbels_own_objects() -> None:
+    for name in ("Task", "chain", "chord", "chunks", "group", "shared_task", "signature"):
+        assert getattr(celery, name) is getattr(umbel, name)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(m, n) for m, names in sorted(offered.ABSENT.items()) for n in sorted(names)]
+)
+def test_a_name_that_is_not_offered_names_the_page(module: str, name: str) -> None:
+    with pytest.raises(ImportError, match=rf"{name} is not offered by Umbel; .* docs/celery\.md"):
+        getattr(importlib.import_module(module), name)
+
+
+def test_a_name_that_celery_never_had_is_an_ordinary_miss(tmp_path: Path) -> None:
+    assert not hasattr(celery, "nonsense")
+    assert "cannot import name 'nonsense'" in refused(tmp_path, "from umbel.celery import nonsense")
+
+
+def test_an_app_starts_from_celerys_defaults() -> None:
+    app = celery.Celery("proj", set_as_current=False)
+    assert isinstance(app, umbel.Umbel)
+    assert (app.conf.task_acks_late, app.conf.worker_prefetch_multiplier) == (False, 4)
+    assert celery.Celery("own", set_as_current=False, defaults="umbel").conf.task_acks_late
+
+
+def test_without_an_app_the_current_one_is_a_default(tmp_path: Path) -> None:
+    program = (
+        "from umbel.celery import Celery, current_app\n"
+        "current_app.conf.task_default_queue = 'first'\n"
+        "print(current_app.main, current_app.conf.task_default_queue)\n"
+        "app = Celery('proj')\n"
+        "print(current_app.main, current_app == app)"
+    )
+    assert said(tmp_path, program) == "default first\nproj True"
+
+
+def test_app_or_default() -> None:
+    app = celery.Celery("proj", set_as_current=False)
+    current = importlib.import_module("umbel.celery.app")
+    assert current.app_or_default(app) is app
+
+
+def test_ids_are_new_each_time() -> None:
+    assert celery.uuid() != celery.uuid()
+    assert len(celery.uuid()) == 36
+
+
+@pytest.mark.parametrize(
+    ("given", "parts", "whole"),
+    [
+        ("a@b", ("a", "b"), "a@b"),
+        ("b", (None, "b"), "celery@b"),
+    ],
+)
+def test_node_names(given: str, parts: tuple[str | None, str], whole: str) -> None:
+    assert nodenames.nodesplit(given) == parts
+    assert nodenames.default_nodename(given) == whole
+
+
+def test_a_logger_stands_below_celerys(tmp_path: Path) -> None:
+    program = (
+        "from umbel.celery.utils.log import get_logger, get_task_logger\n"
+        "print(get_logger('a.b').parent.name, get_logger('celery').parent.name, get_task_logger('c').parent.name)"
+    )
+    assert said(tmp_path, program) == "celery root celery.task"
+
+
+def test_native_programs_load_none_of_celerys_names(tmp_path: Path) -> None:
+    program = (
+        "import sys, umbel, umbel.cli, umbel.worker.run, umbel.beat.run, umbel.worker.controller\n"
+        "app = umbel.Umbel('own', broker='memory://')\n"
+        "task = app.task(lambda: 1, name='one')\n"
+        "assert task.apply().get() == 1\n"
+        "print([name for name in sys.modules if name.startswith('umbel.celery')])"
+    )
+    assert said(tmp_path, program) == "[]"
+
+
+def test_the_names_cost_less_than_half_of_umbel(tmp_path: Path) -> None:
+    program = f"import sys, umbel; before = set(sys.modules); {ALL}; print(*sorted(set(sys.modules) - before))"
+    loaded = said(tmp_path, program).split()
+    native = said(tmp_path, "import sys, umbel; print(sum(name.startswith('umbel') for name in sys.modules))")
+    assert len(loaded) < int(native) / 2
+    assert [name for name in loaded if name.startswith(("redis", "click", "rich", "asyncio"))] == []
