@@ -13,6 +13,7 @@ from umbel.app import request
 from umbel.core.errors import ImproperlyConfigured, TimeoutError
 from umbel.core.message import Headers, Message, Properties
 from umbel.core.record import Record
+from umbel.result.base import CanSaveGroups
 
 BOOM = {"exc_type": "KeyError", "exc_message": ["boom"], "exc_module": "builtins"}
 
@@ -144,11 +145,49 @@ def test_handles_copy_pickle_and_compare(live: Umbel) -> None:
     assert isinstance(live.result_from_tuple(several.as_tuple()).parent, AsyncResult)
 
 
-def test_groups_are_not_kept_by_the_store_yet_and_that_is_said(live: Umbel) -> None:
-    several = made(live, "a")
-    for keep in (several.save, lambda: GroupResult.restore("g")):
-        with pytest.raises(ImproperlyConfigured, match="keep as_tuple"):
-            keep()
+def test_a_saved_group_is_restored_with_what_ran_before_it(live: Umbel) -> None:
+    several = live.GroupResult("g", [live.AsyncResult("a"), made(live, "b")], parent=live.AsyncResult("before"))
+    assert live.GroupResult.restore("g") is None
+    assert several.save() is several
+    end(live, "a", 1)
+    end(live, "b", 2)
+    end(live, "before")
+    found = live.GroupResult.restore("g")
+    assert found is not None
+    assert (found, found.parent, found.app, found.get()) == (several, several.parent, live, [1, [2]])
+    found.delete()
+    assert live.GroupResult.restore("g") is None
+    assert several.get() == [1, [2]]
+
+
+def test_groups_are_saved_and_restored_by_coroutines(live: Umbel) -> None:
+    async def main() -> None:
+        await made(live, "a").asave()
+        assert await GroupResult.arestore("g", app=live) == made(live, "a")
+        await made(live, "a").adelete()
+        assert await live.GroupResult.arestore("g") is None
+
+    asyncio.run(main())
+
+
+def test_handles_of_an_app_are_group_results(live: Umbel) -> None:
+    assert isinstance(made(live, "a"), GroupResult)
+    assert type(pickle.loads(pickle.dumps(made(live, "a")))) is GroupResult
+
+
+def test_without_a_result_store_groups_are_neither_saved_nor_restored() -> None:
+    with Umbel("none", broker="memory://", backend="disabled://") as app:
+        with pytest.raises(NotImplementedError, match="No result backend"):
+            app.GroupResult("g").save()
+        with pytest.raises(NotImplementedError, match="No result backend"):
+            app.GroupResult.restore("g")
+
+
+def test_what_is_no_saved_group_is_said(live: Umbel) -> None:
+    assert isinstance(live.store, CanSaveGroups)
+    live.store.groups.save("g", ["odd"])
+    with pytest.raises(ImproperlyConfigured, match="not the tuple of a result"):
+        live.GroupResult.restore("g")
 
 
 def test_a_task_does_not_wait_for_a_group(live: Umbel) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 from tests.conformance.sites import MemorySite, SqliteSite
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
-from umbel.testing.result_conformance import JoinSuite, StoreSuite, StoreWaitSuite
+from umbel.testing.conformance.site import asynchronous
+from umbel.testing.result_conformance import EXPIRES, GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class TestSqlite(StoreSuite):
@@ -32,5 +33,27 @@ class TestSqliteJoins(JoinSuite):
 
 
 class TestMemoryJoins(JoinSuite):
+    def make_site(self, folder: Path) -> MemorySite:
+        return MemorySite(FakeClock())
+
+
+class Pruned(GroupSuite):
+    @asynchronous
+    async def test_expired_groups_are_pruned_and_no_more_than_asked(self) -> None:
+        for n in range(3):
+            self.groups.save(f"g{n}", (("g", None), []))
+        self.advance(EXPIRES / 2)
+        self.groups.save("young", (("young", None), []))
+        self.advance(EXPIRES / 2 + 1)
+        assert [await self.store.prune(2) for _ in range(3)] == [2, 1, 0]
+        assert self.groups.restore("young") == [["young", None], []]
+
+
+class TestSqliteGroups(Pruned):
+    def make_site(self, folder: Path) -> SqliteSite:
+        return SqliteSite(folder, FakeClock())
+
+
+class TestMemoryGroups(Pruned):
     def make_site(self, folder: Path) -> MemorySite:
         return MemorySite(FakeClock())

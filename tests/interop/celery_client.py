@@ -10,7 +10,7 @@ from celery import (  # type: ignore[import-not-found]  # a dependency of the ot
     signature as celery_signature,
 )
 from celery.canvas import maybe_signature  # type: ignore[import-not-found]  # likewise
-from celery.result import AsyncResult  # type: ignore[import-not-found]  # likewise
+from celery.result import AsyncResult, GroupResult  # type: ignore[import-not-found]  # likewise
 
 from tests.interop.celery_app import app
 
@@ -79,6 +79,20 @@ def _value(found: Any, timeout: float) -> Any:
     return AsyncResult(task_id, app=app).get(timeout=timeout)
 
 
+def save_group(id: str, members: list[str]) -> None:
+    """Save a group, with a group in it at the end."""
+    inner = GroupResult(f"{id}-inner", [AsyncResult(members[-1], app=app)], app=app)
+    before = AsyncResult(f"{id}-before", app=app)
+    GroupResult(id, [*(AsyncResult(one, app=app) for one in members[:-1]), inner], parent=before, app=app).save()
+
+
+def restore_group(id: str) -> Any:
+    """The result tuple of a saved group, which is deleted."""
+    found = GroupResult.restore(id, app=app)
+    found.delete(app.backend)
+    return [found.as_tuple(), GroupResult.restore(id, app=app)]
+
+
 def depth(queue: str) -> Any:
     """What Celery counts in a queue."""
     with app.connection_for_read() as connection:
@@ -104,6 +118,8 @@ if __name__ == "__main__":
             store,
             send_workflow,
             get_workflow,
+            save_group,
+            restore_group,
             depth,
             declare,
         )

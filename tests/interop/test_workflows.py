@@ -1,5 +1,6 @@
 """Workflows across the border: sent by one kind, run by the other, and by both on one chord, with the same values."""
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -117,3 +118,17 @@ def test_errors_of_a_header_are_told_as_celery_tells_them(fleet: Fleet, version:
         node.stop()
         fleet.ledger.write_text("")
     assert told["umbel"] == told["celery"]
+
+
+def test_a_group_saved_by_one_is_restored_by_the_other(fleet: Fleet, version: str) -> None:
+    client = fleet.celery_client(version)
+    with fleet.umbel_client() as app:
+        client.save_group("theirs", members=["a", "b"])
+        theirs = app.GroupResult.restore("theirs")
+        inner = app.GroupResult("ours-inner", [app.AsyncResult("b")])
+        ours = app.GroupResult("ours", [app.AsyncResult("a"), inner], parent=app.AsyncResult("ours-before")).save()
+        assert theirs is not None
+        told = json.dumps(theirs.as_tuple()).replace("theirs", "ours")
+        assert told == json.dumps(ours.as_tuple())
+        assert client.restore_group("ours") == [json.loads(told), None]
+        assert app.GroupResult.restore("ours") is None

@@ -11,7 +11,7 @@ from tests.servers import GivenServer, RedisServer
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.conformance.site import asynchronous
 from umbel.testing.conformance.storing import EXPIRES, record
-from umbel.testing.result_conformance import JoinSuite, StoreSuite, StoreWaitSuite
+from umbel.testing.result_conformance import GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class _OnRedis:
@@ -65,5 +65,15 @@ class TestRedisJoins(_OnRedis, JoinSuite):
 
 
 class TestRedisJoinsWithPrefix(_OnRedis, JoinSuite):
+    def make_site(self, folder: Path) -> Any:
+        return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")
+
+
+class TestRedisGroups(_OnRedis, GroupSuite):
+    def make_site(self, folder: Path) -> Any:
+        return RedisSite(self.url, ServerTime(self.client))
+
+
+class TestRedisGroupsWithPrefix(_OnRedis, GroupSuite):
     def make_site(self, folder: Path) -> Any:
         return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")

@@ -5,22 +5,19 @@ Every waiting method has an async twin with the prefix ``a``; ``async for value 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from umbel.app import ambient
 from umbel.app.results import NO_STORE, AsyncResult
 from umbel.app.waiting import Waiting, check_may_wait
 from umbel.core import states
 from umbel.core.errors import ImproperlyConfigured
+from umbel.result.base import CanSaveGroups, Groups
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
     from umbel.result.base import Store
 
-_NOT_KEPT = (
-    "saving groups in the result store is not built yet: keep as_tuple() of the result as JSON, "
-    "and read it with app.result_from_tuple()"
-)
 WATCHED = 256
 """How many results are watched at a time: when one of them ends, all that are awaited are read."""
 
@@ -356,6 +353,8 @@ class ResultSet:
 class GroupResult(ResultSet):
     """The results of a group. ``parent`` is the result of what ran before it."""
 
+    _bound: "ClassVar[Umbel | None]" = None
+
     def __init__(
         self,
         id: str | None = None,
@@ -364,7 +363,7 @@ class GroupResult(ResultSet):
         app: "Umbel | None" = None,
         **unused: Any,
     ) -> None:
-        super().__init__(results, app)
+        super().__init__(results, app or self._bound)
         self.id = id
         self.parent: Any = parent
 
@@ -396,14 +395,43 @@ class GroupResult(ResultSet):
         if self.parent is not None:
             self.parent.forget()
 
-    def save(self, backend: Any = None) -> None:
-        """Not built yet: keep ``as_tuple()`` where the program keeps its data. Raises ``ImproperlyConfigured``."""
-        raise ImproperlyConfigured(_NOT_KEPT)
+    def save(self, backend: "Store | None" = None) -> "GroupResult":
+        """Keep which results these are in the store, as long as it keeps results, and return this handle.
+
+        ``restore(id)`` finds it again in any process, Celery's as well. Raises ``NotImplementedError`` where the store
+        cannot.
+        """
+        _saved(backend or self.backend).save(str(self.id), self.as_tuple())
+        return self
+
+    async def asave(self, backend: "Store | None" = None) -> "GroupResult":
+        """``save``, for coroutines."""
+        return await asyncio.to_thread(self.save, backend)
+
+    def delete(self, backend: "Store | None" = None) -> None:
+        """Forget what ``save`` kept; the results stay (``forget``)."""
+        _saved(backend or self.backend).delete(str(self.id))
+
+    async def adelete(self, backend: "Store | None" = None) -> None:
+        """``delete``, for coroutines."""
+        await asyncio.to_thread(self.delete, backend)
 
     @classmethod
-    def restore(cls, id: str, backend: Any = None, app: "Umbel | None" = None) -> "GroupResult":
-        """Not built yet, as ``save``. Raises ``ImproperlyConfigured``."""
-        raise ImproperlyConfigured(_NOT_KEPT)
+    def restore(cls, id: str, backend: "Store | None" = None, app: "Umbel | None" = None) -> "GroupResult | None":
+        """The group that was saved under this id, or None. ``app.GroupResult.restore(id)`` reads that app's store."""
+        app = app or cls._bound or ambient.get_current_app()
+        store = backend or app.store
+        if store is None:
+            raise NotImplementedError(NO_STORE)
+        found = _saved(store).restore(id)
+        return None if found is None else cast("GroupResult", result_from_tuple(found, app))
+
+    @classmethod
+    async def arestore(
+        cls, id: str, backend: "Store | None" = None, app: "Umbel | None" = None
+    ) -> "GroupResult | None":
+        """``restore``, for coroutines."""
+        return await asyncio.to_thread(cls.restore, id, backend, app)
 
     def as_tuple(self) -> tuple[Any, Any]:
         """``((id, parent), [member, …])``: what ``result_from_tuple`` reads."""
@@ -431,6 +459,20 @@ class GroupResult(ResultSet):
 
     def __reduce__(self) -> Any:
         return GroupResult, (self.id, self.results, self.parent)
+
+
+def _saved(store: "Store") -> Groups:
+    if not isinstance(store, CanSaveGroups):
+        raise NotImplementedError(
+            f"the result store {type(store).__name__} does not save groups: keep as_tuple() of the result as JSON, "
+            "and read it with app.result_from_tuple()"
+        )
+    return store.groups
+
+
+def bound(app: "Umbel") -> type[GroupResult]:
+    """``GroupResult`` for this app."""
+    return type("GroupResult", (GroupResult,), {"__module__": __name__, "_bound": app})
 
 
 def result_from_tuple(value: Any, app: "Umbel | None" = None) -> Any:

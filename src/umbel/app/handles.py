@@ -1,6 +1,7 @@
 """What an app hands out to read results and to build canvases, bound to it. Reads and sends nothing itself."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from umbel.app import groups, request
@@ -10,7 +11,7 @@ from umbel.core.delivery import Outgoing
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
-    from umbel.app.groups import GroupResult, ResultSet
+    from umbel.app.groups import ResultSet
 
 
 class Handles:
@@ -23,9 +24,10 @@ class Handles:
         """The handle on the call with this id."""
         return Result(id, app=self._self(), **fields)
 
-    def GroupResult(self, id: str | None = None, results: Iterable[Any] = (), **fields: Any) -> "GroupResult":
-        """The handle on the results of a group."""
-        return groups.GroupResult(id, results, app=self._self(), **fields)
+    @cached_property
+    def GroupResult(self) -> "type[groups.GroupResult]":
+        """The class of handles on the results of a group, for this app: ``app.GroupResult.restore(id)``."""
+        return groups.bound(self._self())
 
     def ResultSet(self, results: Iterable[Any] = (), **fields: Any) -> "ResultSet":
         """The handle on several results."""

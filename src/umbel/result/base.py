@@ -105,3 +105,25 @@ class CanJoin(Protocol):
     @property
     def joins(self) -> Joins:
         """The joins."""
+
+
+class Groups(Protocol):
+    """Saved groups: result tuples by group id, kept as long as records. Blocking, as ``SyncStore``."""
+
+    def save(self, id: str, shape: Sequence[Any]) -> None:
+        """Keep ``((id, parent), [member, ...])``, also over another. Raises ``BackendStoreError``."""
+
+    def restore(self, id: str) -> Any:
+        """What was saved, as lists, or None. Raises ``BackendGetMetaError``, and ``DecodeError`` for other things."""
+
+    def delete(self, id: str) -> None:
+        """Forget it. The members' records stay. Raises ``BackendStoreError``."""
+
+
+@runtime_checkable
+class CanSaveGroups(Protocol):
+    """A store that saves groups."""
+
+    @property
+    def groups(self) -> Groups:
+        """The groups."""

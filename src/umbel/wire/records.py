@@ -1,6 +1,6 @@
 """A result record's bytes and back: what Celery stores as ``celery-task-meta``, JSON unless said otherwise. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -103,6 +103,22 @@ class Codec:
 
     def __hash__(self) -> int:
         return hash(self.make)
+
+    def encode_group(self, shape: Sequence[Any]) -> bytes:
+        """The result tuple of a group, as Celery saves it: by the serializer, not compressed."""
+        said = {"result": shape}
+        return json.dumps(said) if self._serializer.name == "json" else serializers.encode(said, self.make[0])[2]
+
+    def decode_group(self, data: bytes) -> Any:
+        """The result tuple of these bytes. Raises ``DecodeError``."""
+        data, found = _opened(data), self._serializer
+        if data.startswith(b"{") or found.name == "json":
+            said = json.loads(data)
+        else:
+            said = serializers.decode(data, found.content_type, found.content_encoding, self._accept)
+        if not isinstance(said, dict) or "result" not in said:
+            raise DecodeError("not a saved group: it has no result")
+        return said["result"]
 
     def _encoded(self, record: Record) -> bytes:
         said = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not UNSET}

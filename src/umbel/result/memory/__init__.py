@@ -9,6 +9,7 @@ from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Space, Write, space
 from umbel.drivers.options import Options
 from umbel.result.base import Life
+from umbel.result.memory.groups import MemoryGroups
 from umbel.result.memory.joins import MemoryJoins
 from umbel.result.shown import Row, Shown
 from umbel.runtime.clock import SYSTEM, Clock
@@ -40,6 +41,7 @@ class MemoryStore:
         self.clock = clock
         self._kept: dict[str, _Kept] = self.space.part("store", dict)
         self.joins = MemoryJoins(self.space, clock, expires)
+        self.groups = MemoryGroups(self.space, clock, expires, codec)
         self._shown = Shown(codec)
         self._sync = MemorySyncStore(self)
 
@@ -103,7 +105,9 @@ class MemoryStore:
             past = [task_id for task_id, (_, ends, _) in self._kept.items() if ends is not None and ends <= now]
             for task_id in past[:limit]:
                 del self._kept[task_id]
-        return len(past[:limit]) + self.joins.prune(now, limit - len(past[:limit]))
+        count = len(past[:limit])
+        count += self.joins.prune(now, limit - count)
+        return count + self.groups.prune(now, limit - count)
 
     async def close(self) -> None:
         """Nothing is held; the results stay."""

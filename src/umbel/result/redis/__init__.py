@@ -14,6 +14,7 @@ from umbel.core.record import Record
 from umbel.core.states import FAILURE, READY_STATES
 from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
+from umbel.result.redis.groups import RedisGroups
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
 from umbel.result.redis.patience import pauses
@@ -67,6 +68,7 @@ class RedisStore:
         self.joins = RedisJoins(self.place, prefix, self._ttl, clock, ordered=ordered)
         self._sync = RedisSyncStore(self, timeout, policy, most=int(chosen.get("max_connections") or 0) or None)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
+        self.groups = RedisGroups(self.place, prefix, self._ttl, codec, self._sync.call)
 
     @property
     def sync(self) -> "RedisSyncStore":

@@ -13,6 +13,7 @@ import msgspec
 from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
 from umbel.core.states import SUCCESS
 from umbel.drivers.redis import JOINING, Command, Place, explained, is_error
+from umbel.result.redis.groups import KEY
 from umbel.result.trouble import storing
 from umbel.runtime.clock import Clock
 from umbel.wire import parts as wire
@@ -21,7 +22,6 @@ _TAKE = f"{JOINING}local join, check = joining()\ncheck(KEYS[1])\nreturn join(KE
 _ABANDONED = resources.files(__package__).joinpath("abandoned.lua").read_text()
 _SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED)}
 _TEXT = {sha: text for text, sha in _SHA.items()}
-_GROUP = "celery-taskset-meta-"
 CLAIM_FOR = int(CLAIM)
 DONE_FOR = 300
 """Seconds for which late parts of a join that is done are refused; Celery 5.7's own."""
@@ -39,7 +39,7 @@ class RedisJoins:
 
     def __init__(self, place: Place, prefix: str, ttl: int, clock: Clock, *, ordered: bool) -> None:
         self._place = place
-        self._keys = prefix + _GROUP
+        self._keys = prefix + KEY
         self._owns = f"{prefix}umbel:join:"
         self._all = f"{prefix}umbel:joins"
         self._ttl = ttl

@@ -12,6 +12,7 @@ from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
 from umbel.result.base import Life
 from umbel.result.shown import Row, Shown
+from umbel.result.sqlite.groups import SqliteGroups
 from umbel.result.sqlite.joins import SqliteJoins
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
@@ -72,6 +73,7 @@ class SqliteStore:
         synchronous = chosen.text("synchronous", "NORMAL")
         self.database = Database(path, PART, clock=clock, synchronous=synchronous)
         self.joins = SqliteJoins(path, clock, expires, synchronous)
+        self.groups = SqliteGroups(path, clock, expires, synchronous, codec)
         self.shown = Shown(codec)
         self._sync = SqliteSyncStore(self)
 
@@ -118,12 +120,14 @@ class SqliteStore:
         now = self.database.clock.now()
         with storing(()):
             count = await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
-            return count + await self.joins.prune(limit - count)
+            count += await self.joins.prune(limit - count)
+            return count + await self.groups.prune(limit - count)
 
     async def close(self) -> None:
         """Close idle connections."""
         self.database.close()
         self.joins.close()
+        self.groups.close()
 
 
 class SqliteSyncStore:
@@ -162,6 +166,7 @@ class SqliteSyncStore:
         """Close idle connections."""
         self._database.close()
         self._store.joins.close()
+        self._store.groups.close()
 
 
 # Waiting --------------------------------------------------------------------------------------------------------------
