@@ -7,7 +7,7 @@ import pytest
 from umbel import Umbel
 from umbel.app import ambient
 from umbel.core.delivery import ACCEPTED, Outgoing, Receipt
-from umbel.core.message import Embed
+from umbel.core.message import Embed, Message
 from umbel.core.record import Record
 from umbel.wire import body
 
@@ -22,6 +22,7 @@ class Outbox:
         self.deadlines: list[float] = []
         self.receipts: list[Receipt] | None = None
         self.errors: list[Exception] = []
+        self.stopping = False
 
     def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         self.deadlines.append(deadline)
@@ -34,6 +35,12 @@ class Outbox:
 
     async def apublish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         return self.publish(messages, deadline=deadline)
+
+    def keep(self, message: Message, record: Record) -> None:
+        self.records.append(record)
+
+    async def akeep(self, message: Message, record: Record) -> None:
+        self.keep(message, record)
 
     def write(self, records: Sequence[Record]) -> None:
         self.records.extend(records)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from umbel import Ignore, Reject, Task, Umbel, group, signals
+from umbel.core.errors import WorkerLostError
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("SUBJECT_SETTINGS", "{}"))
 app = Umbel("subjects", **SETTINGS)
@@ -156,6 +157,80 @@ def shows_state(self: Task[..., Any], gate: str) -> str:
     while not os.path.exists(gate):
         time.sleep(0.005)
     return "done"
+
+
+# What one attempt leaves for the next ---------------------------------------------------------------------------------
+
+
+@app.task(bind=True)
+def counts_on(self: Task[..., Any], key: str, how: str) -> list[Any]:
+    """Goes on from its checkpoint. Its first attempt ends by ``die``, ``retry``, or ``stop`` when it is told to."""
+    found = self.request.checkpoint
+    note("start", key, found)
+    with self.once("effect") as first:
+        if first:
+            note("effect", key)
+    if found is None:
+        self.checkpoint({"done": 3})
+        note("saved", key)
+        if how == "die":
+            os._exit(1)
+        if how == "retry":
+            raise self.retry(countdown=0)
+        while not self.should_stop:
+            time.sleep(0.01)
+        note("told", key)
+        raise Reject(requeue=True)
+    return [found, self.request.checkpoint, self.should_stop]
+
+
+@app.task(bind=True)
+async def counts_on_async(self: Task[..., Any], key: str, how: str) -> list[Any]:
+    """``counts_on`` as a coroutine."""
+    found = self.request.checkpoint
+    note("start", key, found)
+    async with self.once("effect") as first:
+        if first:
+            note("effect", key)
+    if found is None:
+        await self.acheckpoint({"done": 3})
+        note("saved", key)
+        if how == "die":
+            os._exit(1)
+        if how == "retry":
+            raise self.retry(countdown=0)
+        while not self.should_stop:
+            await asyncio.sleep(0.01)
+        note("told", key)
+        raise Reject(requeue=True)
+    return [found, self.request.checkpoint, self.should_stop]
+
+
+@app.task(bind=True)
+def fails_in_once(self: Task[..., Any], key: str) -> int:
+    """An effect that fails the first time is tried again."""
+    with self.once("effect") as first:
+        note("effect", key, first)
+        if self.request.retries == 0:
+            raise self.retry(countdown=0)
+    return int(self.request.retries)
+
+
+@app.task(bind=True)
+def saves_when_let(self: Task[..., Any], key: str, gate: str) -> str:
+    """Saves once the gate is there, whatever limit has passed by then."""
+    note("start", key)
+    while not os.path.exists(gate):
+        try:
+            time.sleep(0.01)
+        except Exception:
+            note("caught", key)
+    try:
+        self.checkpoint(key)
+    except WorkerLostError:
+        note("fenced", key)
+        raise
+    return key
 
 
 # Four ways of not ending ----------------------------------------------------------------------------------------------

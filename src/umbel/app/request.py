@@ -4,6 +4,7 @@ A context is made for every task that runs, so it is made of almost nothing: wha
 looked up there when somebody asks. Users may set attributes of their own on it.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,16 @@ class Context:
 
     children: list[Any]
     publish: list[Outgoing]
+    seen_checkpoint: Any
+    load_checkpoint: Callable[["Context"], Any] | None = None
+
+    @property
+    def checkpoint(self) -> Any:
+        """What an earlier attempt, or this one, gave to ``self.checkpoint``; None if nothing. Read once, blocking."""
+        if "seen_checkpoint" not in self.__dict__:
+            load = self.__dict__.get("load_checkpoint")
+            self.seen_checkpoint = None if load is None else load(self)
+        return self.seen_checkpoint
 
     def __repr__(self) -> str:
         return f"<Context: {self.task}[{self.id}]>"

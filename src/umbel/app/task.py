@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from umbel.app import ambient, canvas, eager, eager_canvas, progress, replacing, request, retrying, waiting
+from umbel.app import ambient, canvas, eager, eager_canvas, keeping, progress, replacing, request, retrying, waiting
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
 from umbel.app.signature import Signature
@@ -138,7 +138,14 @@ class Task(Generic[P, R]):
     @property
     def request(self) -> "Context":
         """The call that runs here; an empty one outside of tasks."""
-        return request.current.get() or request.Context()
+        context = request.current.get()
+        if context is None:
+            return request.Context()
+        context.load_checkpoint = self._load_checkpoint
+        return context
+
+    def _load_checkpoint(self, context: "Context") -> Any:
+        return keeping.load(self.app, context)
 
     # Running here -----------------------------------------------------------------------------------------------------
 
@@ -330,6 +337,31 @@ class Task(Generic[P, R]):
     ) -> None:
         """``update_state``, for coroutines."""
         await progress.awrite(self.app, task_id or self.request.id, state, meta)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the worker was told to stop, so that a long task had better save what it has and end soon."""
+        outlet = self.app.outlet
+        return outlet is not None and outlet.stopping
+
+    def checkpoint(self, state: Any) -> None:
+        """Keep ``state`` (JSON) for the next attempt at this call, which finds it in ``self.request.checkpoint``.
+
+        It is stored when this returns, and expires as results do. Raises ``WorkerLostError`` in an attempt whose
+        message another worker has taken over, and ``ImproperlyConfigured`` where no results are kept.
+        """
+        keeping.save(self.app, self.request, state)
+
+    async def acheckpoint(self, state: Any) -> None:
+        """``checkpoint``, for coroutines."""
+        await keeping.asave(self.app, self.request, state)
+
+    def once(self, key: str) -> keeping.Once:
+        """An effect that one attempt at this call has, and not the next: ``with self.once("mail") as first:``.
+
+        ``first`` is False if an attempt has come to the end of such a block before. Also ``async with``.
+        """
+        return keeping.Once(self.app, self.request, key)
 
     # Hooks: called by whoever runs the task; what they return is ignored ----------------------------------------------
 

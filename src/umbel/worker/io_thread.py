@@ -86,6 +86,11 @@ class IoThread:
         """Claim no more, hand back what has not started, end after what runs. At any time; safe to repeat."""
         self._tell(self._stop)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop."""
+        return self._stopping
+
     def orphaned(self) -> None:
         """The supervisor is gone: stop, and leave in time, whatever runs. At any time; safe to repeat."""
         self._tell(self._orphan)
