@@ -323,6 +323,13 @@ async def blocks_its_loop(key: object, seconds: float) -> object:
     return key
 
 
+@app.task(bind=True)
+async def speaks_without_awaiting(self: Task[..., Any], key: int) -> str:
+    """Publishes and stores by the calls that block."""
+    self.update_state(state="HALFWAY", meta={})
+    return str(add.delay(key, 1).id)
+
+
 @app.task
 async def exits_while_awaiting() -> None:
     await asyncio.sleep(0)

@@ -60,6 +60,12 @@ def test_what_a_task_publishes_and_retries_leaves_from_every_place(farm: Farm, l
     until(lambda: all(farm.lines("start", f"sync-bulk-{i}") for i in range(3)))
 
 
+def test_a_coroutine_may_publish_and_store_without_awaiting(farm: Farm, lane: str) -> None:
+    farm.worker("-P", lane, "-c", "4")
+    child = farm.send("speaks_without_awaiting", 1).get(timeout=20)
+    assert farm._app.AsyncResult(child).get(timeout=20) == 2
+
+
 def test_what_ran_beside_a_killed_process_runs_again_and_only_that(farm: Farm, lane: str) -> None:
     farm.worker("-P", lane, "-c", "3")
     gate = str(farm.gate())

@@ -123,7 +123,9 @@ class GreenletLane(PumpLane):
         return True
 
     def waiter(self) -> tuple[Callable[[Any], None], Callable[[], Any]]:
-        """Two ends of one answer; who waits lets other greenlets run."""
+        """Two ends of one answer; a greenlet that waits lets others run, a coroutine blocks its loop."""
+        if get_ident() != self.limiter.main:
+            return _flag_waiter()
         happening, answers = self.hub.happening(), [GONE]
 
         def answer(value: Any) -> None:
@@ -243,6 +245,21 @@ class GreenletRunner(WideRunner):
         if self.can_be_struck():
             self.struck = True
             self.greenlet.throw(error)
+
+
+def _flag_waiter() -> tuple[Callable[[Any], None], Callable[[], Any]]:
+    """An answer that a thread of the system's own waits for: it has no hub."""
+    answered, answers = Flag(), [GONE]
+
+    def answer(value: Any) -> None:
+        answers[0] = value
+        answered.set()
+
+    def wait() -> Any:
+        answered.wait()
+        return answers[0]
+
+    return answer, wait
 
 
 class Beside:
