@@ -59,7 +59,7 @@ class Alias:
 
     def find_distributions(self, context: Any) -> Iterator[Any]:
         """The distribution ``celery``, so that what asks for its version hears which one Umbel is like."""
-        if getattr(context, "name", None) == "celery":
+        if (getattr(context, "name", None) or "").lower() == "celery":
             yield import_module("umbel.celery.distribution").Celery()
 
 

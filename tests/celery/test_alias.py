@@ -61,7 +61,7 @@ def test_the_distribution_answers_with_celerys_version(real: Path) -> None:
     program = (
         "import celery\n"
         "from importlib.metadata import version\n"
-        "print(version('celery') == celery.__version__, celery.version_info[0], version('kombu'), version('umbel'))"
+        "print(version('Celery') == celery.__version__, celery.version_info[0], version('kombu'), version('umbel'))"
     )
     assert said(real, program, alias=True) == f"True 5 4.0 {importlib.metadata.version('umbel')}"
 
