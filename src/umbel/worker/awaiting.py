@@ -64,7 +64,7 @@ class Interruptible:
 
     async def main(self) -> Any:
         """Await it in a task of its own, or in the caller's."""
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         try:
             return await self
         finally:

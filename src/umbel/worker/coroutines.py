@@ -49,6 +49,7 @@ class CoroutineLane(PumpLane):
         self.loop: asyncio.AbstractEventLoop
         self._ended: asyncio.Event
         self._by_task: dict[asyncio.Task[None], CoroutineRunner] = {}
+        self._pumps = False
 
     def run(self) -> None:
         """Run the loop until the hand is closed."""
@@ -101,6 +102,12 @@ class CoroutineLane(PumpLane):
     def forget(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended: another one may have the place."""
         self._by_task.pop(task, None)
+        if not self._pumps:  # once for all that end in one turn of the loop
+            self._pumps = True
+            self.loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumps = False
         self.pump()
 
     def waiter(self) -> tuple[Answer, Callable[[], Any]]:

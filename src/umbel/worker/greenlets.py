@@ -71,6 +71,7 @@ class GreenletLane(PumpLane):
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._open = True
+        self._pumps = False
         self._beside: Beside | None = None
 
     def run(self) -> None:
@@ -110,6 +111,16 @@ class GreenletLane(PumpLane):
             os.write(self._writer, b"!")
         except BlockingIOError:
             pass  # it has plenty to read already
+
+    def pump_soon(self) -> None:
+        """Once for all that end in one turn of the hub."""
+        if not self._pumps:
+            self._pumps = True
+            self.hub.spawn(self._pump)
+
+    def _pump(self) -> None:
+        self._pumps = False
+        self.pump()
 
     def begin(self, place: Place, held: Held) -> bool:
         """As a greenlet."""
@@ -184,7 +195,7 @@ class GreenletRunner(WideRunner):
         finally:
             self._lane.runners.pop(self.greenlet, None)
             self.done()
-            self._lane.pump()
+            self._lane.pump_soon()
 
     def limited(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """In this greenlet, into which a limit may be thrown meanwhile."""

@@ -226,26 +226,26 @@ class Hand:
     def take_beside(self, running: Callable[[], int]) -> Held | None:
         """``take`` for several places: what must run alone waits until nothing else runs."""
         while not self._closed:
-            if (held := self.try_take(running())) is not None:
+            if (held := self.try_take(running)) is not None:
                 return held
             self.flush()
             self._lane_idle = True
-            if (held := self.try_take(running())) is not None:
+            if (held := self.try_take(running)) is not None:
                 self._lane_idle = False
                 return held
             if not self._closed:
                 self._gate.acquire()
         return None
 
-    def try_take(self, running: int) -> Held | None:
-        """The next one that may start beside so many others, or None."""
+    def try_take(self, running: Callable[[], int]) -> Held | None:
+        """The next one that may start beside what runs, or None."""
         if self.retired or self.board.recalled():
             return None
         try:
             held = self.unstarted.popleft()
         except IndexError:
             return None
-        if running and (held.alone or self.lone is not None):
+        if (held.alone or self.lone is not None) and running():
             self.unstarted.appendleft(held)
             return None
         return held

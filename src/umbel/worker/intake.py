@@ -80,9 +80,10 @@ class Intake:
         held = self._last()
         if held is not None and held.alone:
             return 0
-        for held in self.hand.running():
-            if held.alone or self._may_starve(held):
-                return 0
+        if self.hand.lone is not None:
+            return 0
+        if self.ahead.width == 1 and any(self._may_starve(held) for held in self.hand.running()):
+            return 0
         busy = self.hand.busy_for(self._clock.monotonic())
         self._allowed = self.ahead.room(self.unstarted, self.hand.free(), busy)
         return min(self._allowed * self._sieve, MOST)

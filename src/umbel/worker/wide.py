@@ -81,7 +81,7 @@ class WideRunner(Runner):
         """Hand over what the outcome means, unless that has been done."""
         if self._take():
             super().settle(outcome)
-            self.lane.hand.flush()
+            self.wide.settled()
 
     def show(self, outcome: Outcome) -> bool:
         """As ``Runner.show``; False for one that is over."""
@@ -190,6 +190,10 @@ class WideLane(Lane):
         if self.wears:
             self.worn(self._count)
 
+    def settled(self) -> None:
+        """A task has handed over its settlement. On its own thread."""
+        self.hand.flush()
+
     def aside(self, work: Callable[[], None]) -> None:
         """Run user code that belongs to no place any more."""
         raise NotImplementedError
@@ -206,6 +210,10 @@ class PumpLane(WideLane):
         super().__init__(app, plan, hand, ahead)
         self._vacant = deque(hand.places)
 
+    def running(self) -> int:
+        """As ``WideLane.running``, without a look at every place."""
+        return len(self.hand.places) - len(self._vacant)
+
     def begin(self, place: Place, held: Held) -> bool:
         """Start it; False if it must not run."""
         raise NotImplementedError
@@ -213,6 +221,9 @@ class PumpLane(WideLane):
     def close(self) -> None:
         """The hand is closed: ``run`` may return."""
         raise NotImplementedError
+
+    def settled(self) -> None:
+        """The pump, which follows, hands over those of all who end in one turn."""
 
     def vacated(self, place: Place) -> None:
         """The place can have another one."""
@@ -230,8 +241,8 @@ class PumpLane(WideLane):
                 return
 
     def _fill(self) -> int:
-        count, running = 0, self.running()
-        while self._vacant and (held := self.hand.try_take(running + count)) is not None:
+        count = 0
+        while self._vacant and (held := self.hand.try_take(self.running)) is not None:
             if self.clock.monotonic() > self.hand.lease_end:
                 self.back(held)
                 continue
