@@ -83,6 +83,8 @@ class Worker:
 
     def end(self) -> None:
         """Whatever it takes."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGSTOP)  # else it starts a process that is not among those found below
         for pid in [self.process.pid, *self.descendants()]:
             for number in (signal.SIGCONT, signal.SIGKILL):
                 try:

@@ -68,6 +68,16 @@ def hold(key: object, gate: str) -> object:
 
 
 @app.task
+def compute(key: object, gate: str) -> object:
+    """Keep a processor busy until the gate is there."""
+    note("start", key)
+    while not Path(gate).exists():
+        sum(range(200_000))
+    note("end", key)
+    return key
+
+
+@app.task
 async def hold_async(key: object, gate: str) -> object:
     note("start", key)
     while not os.path.exists(gate):

@@ -33,6 +33,22 @@ def test_many_run_at_once_in_one_process(farm: Farm, lane: str) -> None:
     assert len({line.pid for line in farm.lines("start")}) == 1
 
 
+def test_computing_in_one_worker_does_not_keep_another_from_waiting(farm: Farm) -> None:
+    """Two queues, each with the lane that suits it: all that waits is over while what computes still runs."""
+    farm.worker("-Q", "cpu", "-P", "prefork", "-c", "1")
+    farm.worker("-Q", "io", "-P", "gevent", "-c", "200")
+    gate = farm.gate()
+    computing = [farm.send("compute", f"cpu-{i}", str(gate), queue="cpu") for i in range(2)]
+    farm.started("cpu-0")
+    with farm._app.bulk():
+        waiting = [farm.send("sleep", f"io-{i}", 0.1, queue="io") for i in range(300)]
+    assert [result.get(timeout=30) for result in waiting] == [f"io-{i}" for i in range(300)]
+    assert not farm.lines("end", "cpu-0")
+    gate.touch()
+    assert [result.get(timeout=20) for result in computing] == ["cpu-0", "cpu-1"]
+    assert len(farm.lines("end")) == 302
+
+
 def test_processes_multiply_the_places(farm: Farm, lane: str) -> None:
     farm.worker("-P", lane, "-c", "2", "--processes", "2")
     gate = str(farm.gate())
