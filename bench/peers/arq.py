@@ -32,11 +32,15 @@ async def spin(_: Any, number: int) -> int | None:
     return work.spin(number)
 
 
+async def anap(_: Any, number: int) -> int | None:
+    return await work.anap(number)
+
+
 class WorkerSettings:
-    functions = [noop, mark, spin]
+    functions = [noop, mark, spin, anap]
     redis_settings = RedisSettings.from_dsn(work.REDIS)
     poll_delay = 0.005
-    max_jobs = 100
+    max_jobs = work.AT_ONCE or 100
     queue_read_limit = 500
     keep_result = 3600 if work.RESULTS else 0
     log_results = False
@@ -45,8 +49,12 @@ class WorkerSettings:
 pool: ArqRedis
 
 
+RUN = ["arq", "peers.arq.WorkerSettings", "--custom-log-dict", "peers.arq.QUIET"]
+WIDE = {"asyncio": ["anap", *RUN]}
+
+
 def worker() -> list[str]:
-    return ["arq", "peers.arq.WorkerSettings", "--custom-log-dict", "peers.arq.QUIET"]
+    return RUN
 
 
 QUIET = {"version": 1, "loggers": {"arq": {"level": "WARNING"}}}

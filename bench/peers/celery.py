@@ -1,4 +1,4 @@
-"""Celery with one prefork process.
+"""Celery with one prefork process; where 200 wait at once, with gevent.
 
 From its guide "Optimizing": a prefetch multiplier of 128 for many short tasks ("say 64, or 128"). Beside
 that no gossip, mingle and heartbeat, rate limits off, events off; no backend where results are not measured.
@@ -21,12 +21,14 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
 )
 POOL = "prefork"
-TASKS = {name: app.task(getattr(work, name), name=name) for name in ("noop", "mark", "spin")}
+TASKS = {name: app.task(getattr(work, name), name=name) for name in ("noop", "mark", "spin", "nap")}
+QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
+RUN = ["celery", "-q", "-A", "peers.celery", "worker", *QUIET]
+WIDE = {"gevent": ["nap", *RUN, "-P", "gevent", "-c", "200"]}
 
 
 def worker(pool: str = POOL) -> list[str]:
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
-    return ["celery", "-q", "-A", "peers.celery", "worker", "-P", pool, "-c", "1", *quiet]
+    return [*RUN, "-P", pool, "-c", "1"]
 
 
 def send(task: str, number: int) -> Any:

@@ -16,9 +16,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from peers import work
+from peers.work import EVERY
 
-EVERY = 50
-"""One task of so many is a mark."""
 AT_ONCE = 1000
 """Messages in one bulk call."""
 PAUSE = 0.01
@@ -76,8 +75,9 @@ class Client:
 
 
 def stream(name: str, tasks: int) -> Iterator[Call]:
-    """Tasks in order, a mark among each ``EVERY``."""
-    return ((name if number % EVERY else "mark", number) for number in range(tasks))
+    """Tasks in order, a mark among each ``EVERY``; naps mark by themselves."""
+    first = name if name in ("nap", "anap") else "mark"
+    return ((name if number % EVERY else first, number) for number in range(tasks))
 
 
 async def fill(client: Client, options: argparse.Namespace) -> Figures:
@@ -112,7 +112,8 @@ async def calibrate(client: Client, options: argparse.Namespace) -> Figures:
 
 
 async def describe(client: Client, options: argparse.Namespace) -> Figures:
-    return {"worker": client.peer.worker(), "bulk": client.has_bulk, "settings": inspect.getdoc(client.peer)}
+    told = {"worker": client.peer.worker(), "bulk": client.has_bulk, "settings": inspect.getdoc(client.peer)}
+    return {**told, "wide": getattr(client.peer, "WIDE", {})}
 
 
 DOES: dict[str, Callable[[Client, argparse.Namespace], Any]] = {

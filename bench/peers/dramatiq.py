@@ -1,4 +1,4 @@
-"""Dramatiq with one process of 8 threads, its default number.
+"""Dramatiq with one process of 8 threads, its default number; where 200 wait at once, of as many, or of greenlets.
 
 Nothing else is changed: the prefetch is twice the threads. Results only where they are measured, in its Redis backend,
 which it recommends because waiting there is cheap. With hiredis.
@@ -18,7 +18,9 @@ broker = RedisBroker(url=work.REDIS)
 if work.RESULTS:
     broker.add_middleware(Results(backend=RedisBackend(url=work.REDIS), store_results=True))
 dramatiq.set_broker(broker)
-TASKS = {name: dramatiq.actor(getattr(work, name), actor_name=name) for name in ("noop", "mark", "spin")}
+TASKS = {name: dramatiq.actor(getattr(work, name), actor_name=name) for name in ("noop", "mark", "spin", "nap")}
+MANY = ["peers.dramatiq", "--processes", "1", "--threads", "200"]
+WIDE = {"threads": ["nap", "dramatiq", *MANY], "gevent": ["nap", "dramatiq-gevent", *MANY]}
 
 
 def worker() -> list[str]:

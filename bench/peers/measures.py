@@ -14,6 +14,10 @@ from peers.client import EVERY
 from peers.environment import BENCH, path_of, variables
 
 Figures = dict[str, float]
+AT_ONCE = 200
+"""Naps that run at once."""
+NAPS = 10_000
+"""Naps in one measurement."""
 WARM = 0.1
 """The part of a drain that is not counted, at its beginning."""
 MOST = 600_000
@@ -40,14 +44,14 @@ class Bench:
         self.realtime = not short
         self.rates: dict[tuple[str, bool, str], float] = {}
         self.described: dict[str, dict[str, Any]] = {}
-        self.loops = 0
+        self.loops = self.at_once = 0
         machine.put_ahead(server.process.pid, self.realtime)
 
     # The processes ----------------------------------------------------------------------------------------------------
 
     def environment(self, peer: str, results: bool) -> dict[str, str]:
         told = {"PEERS_REDIS": self.server.url(), "PEERS_RESULTS": int(results), "PEERS_MARKS": self.marks_of(peer)}
-        return variables(peer, **told, PEERS_LOOPS=self.loops)
+        return variables(peer, **told, PEERS_LOOPS=self.loops, PEERS_AT_ONCE=self.at_once)
 
     def marks_of(self, peer: str) -> Path:
         return self.folder / f"{peer}.marks"
@@ -80,10 +84,12 @@ class Bench:
         return self.described[peer]
 
     @contextmanager
-    def worker(self, peer: str, *, results: bool) -> Iterator["subprocess.Popen[bytes]"]:
+    def worker(
+        self, peer: str, *, results: bool, command: list[str] | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
         """One worker process of the peer. It is killed at the end, and its messages with it."""
         log = self.folder / f"{peer}.log"
-        line = machine.ahead(self.describe(peer)["worker"], self.realtime)
+        line = machine.ahead(command or self.describe(peer)["worker"], self.realtime)
         with log.open("wb") as out:
             process = subprocess.Popen(
                 line, cwd=BENCH, env=self.environment(peer, results), stdout=out, stderr=out, stdin=subprocess.DEVNULL
@@ -151,9 +157,22 @@ class Bench:
         self.client(peer, "fill", "--task", task, "--tasks", str(tasks), "--bulk", results=results)
         return self.rate(peer, results=results, tasks=tasks, seconds=seconds)
 
-    def rate(self, peer: str, *, results: bool, tasks: int, seconds: float) -> float:
+    def io(self, peer: str) -> Figures:
+        """Tasks per second that wait 10 ms each, on every kind of lane that the peer has for 200 at once."""
+        figures, tasks = {}, 10 * EVERY if self.short else NAPS
+        self.at_once = AT_ONCE
+        try:
+            for lane, (task, *command) in self.describe(peer)["wide"].items():
+                self.clear(peer)
+                self.client(peer, "fill", "--task", task, "--tasks", str(tasks), "--bulk")
+                figures[f"io {lane}"] = self.rate(peer, results=False, tasks=tasks, seconds=120.0, command=command)
+        finally:
+            self.at_once = 0
+        return figures
+
+    def rate(self, peer: str, *, results: bool, tasks: int, seconds: float, command: list[str] | None = None) -> float:
         """Let one worker drain until the marks of so many tasks are passed or the time is over. Tasks per second."""
-        with self.worker(peer, results=results):
+        with self.worker(peer, results=results, command=command):
             machine.until(lambda: self.passed(peer), "its first task")
             over = time.monotonic() + seconds
             machine.until(

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ Umbel against each of them: how many times better its figure is (below 1: worse)
 |---|---:|---:|---|
 {musts}
 
+## Tasks that wait
+
+{naps}
+
 ## How it is measured
 
 - *Drain*: the queue is full before the worker starts; every 50th task notes the time when it runs, and the rate is
@@ -61,6 +66,9 @@ Umbel against each of them: how many times better its figure is (below 1: worse)
   own way to wait. *Idle*: commands that clients sent (and those that ran inside of scripts) while the worker had
   nothing to do.
 - *1 ms tasks*: loops of pure Python; the share of the time in which they, and not the library, had a processor.
+- *Tasks that wait*: 10,000 tasks wait 10 ms each, 200 at once, in one process: more than 20,000 a second there cannot
+  be. Each on the lanes that it has for this; asynchronous tasks with `asyncio.sleep`, all others with `time.sleep`. The
+  queue is full before, no results; the rate is taken between notes, as for *drain*.
 - *Memory*: proportional set size of the worker's processes, after start and one task. *Start-up*: from the command to
   its first task.
 - *limit* is [limit_redis.py](limit_redis.py): an I/O thread and a lane over bare Redis, and nothing else of a worker.
@@ -109,6 +117,31 @@ def ratios(middle: dict[str, dict[str, float]]) -> str:
     return table(cells, COLUMNS)
 
 
+def naps(middle: dict[str, dict[str, float]]) -> str:
+    """The tasks that wait, lane by lane, and how many times quicker each lane of Umbel is."""
+    rates = {
+        (peer, figure.removeprefix("io ")): value
+        for peer, of in middle.items()
+        for figure, value in of.items()
+        if figure.startswith("io ")
+    }
+    own = {lane: rate for (peer, lane), rate in rates.items() if peer == "umbel"}
+    cells = {
+        f"{peer}, {lane}": {"rate": shown("", rate), **{each: f"{value / rate:,.2f}" for each, value in own.items()}}
+        for (peer, lane), rate in rates.items()
+    }
+    return table(cells, {"rate": "tasks/s", **{lane: f"umbel, {lane}: times" for lane in own}})
+
+
+def nap_musts(middle: dict[str, dict[str, float]]) -> Iterator[tuple[str, float | None, float, bool]]:
+    """The lanes for tasks that wait against the best of the others."""
+    others = [peer for peer in middle if peer != "umbel"]
+    best = max((rate for peer in others for name, rate in middle[peer].items() if name.startswith("io ")), default=0.0)
+    for lane in ("asyncio", "gevent"):
+        rate = middle.get("umbel", {}).get(f"io {lane}")
+        yield f"200 tasks of 10 ms at once on {lane}, times the best other", over(rate, best), 3, True
+
+
 def musts(middle: dict[str, dict[str, float]]) -> str:
     """The budgets that concern Redis, each with what was measured."""
     umbel, celery, limit = (middle.get(name, {}) for name in ("umbel", "celery", "limit"))
@@ -123,6 +156,7 @@ def musts(middle: dict[str, dict[str, float]]) -> str:
     rows.append(("round trip p50, of Celery's", over(umbel.get("p50"), celery.get("p50")), 1 / 3, False))
     rows.append(("commands a second while idle", umbel.get("idle"), 1, False))
     rows.append(("1 ms tasks, own share", umbel.get("spin"), 0.9, True))
+    rows.extend(nap_musts(middle))
     return "\n".join(must(*row) for row in rows)
 
 
@@ -155,6 +189,7 @@ def written(figures: dict[str, Any]) -> str:
         table=table(cells, COLUMNS),
         ratios=ratios(middle),
         musts=musts(middle),
+        naps=naps(middle),
         deep="".join(figures.get(part, {}).get("page", "") for part in ("backlog", "consumers")),
         settings=settings + "\n",
         spread=table(spread, COLUMNS),

@@ -28,6 +28,7 @@ MEASURES: dict[str, Callable[[Bench, str], Figures]] = {
     "drain-results": lambda bench, peer: bench.drain(peer, results=True),
     "idle": lambda bench, peer: bench.idle(peer),
     "spin": lambda bench, peer: bench.spin(peer),
+    "io": lambda bench, peer: bench.io(peer),
 }
 SHORT = "enqueue,drain-results,idle"
 LIMIT: dict[str, Callable[[Bench], Figures]] = {

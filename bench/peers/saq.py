@@ -32,11 +32,17 @@ async def spin(_: Any, *, number: int) -> int | None:
     return work.spin(number)
 
 
-settings = {"queue": queue, "functions": [noop, mark, spin], "concurrency": 10}
+async def anap(_: Any, *, number: int) -> int | None:
+    return await work.anap(number)
+
+
+settings = {"queue": queue, "functions": [noop, mark, spin, anap], "concurrency": work.AT_ONCE or 10}
+RUN = ["saq", "peers.saq.settings", "--quiet"]
+WIDE = {"asyncio": ["anap", *RUN]}
 
 
 def worker() -> list[str]:
-    return ["saq", "peers.saq.settings", "--quiet"]
+    return RUN
 
 
 @asynccontextmanager

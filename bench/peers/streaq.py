@@ -13,7 +13,7 @@ from streaq import Worker
 from peers import work
 
 TTL = 3600 if work.RESULTS else 0
-pool: Any = Worker(redis_url=work.REDIS, concurrency=32, anyio_kwargs={"use_uvloop": True})
+pool: Any = Worker(redis_url=work.REDIS, concurrency=work.AT_ONCE or 32, anyio_kwargs={"use_uvloop": True})
 
 
 @pool.task(name="noop", ttl=TTL, silent=True)
@@ -31,11 +31,18 @@ async def spin(number: int) -> int | None:
     return work.spin(number)
 
 
-TASKS: dict[str, Any] = {"noop": noop, "mark": mark, "spin": spin}
+@pool.task(name="anap", ttl=TTL, silent=True)
+async def anap(number: int) -> int | None:
+    return await work.anap(number)
+
+
+TASKS: dict[str, Any] = {"noop": noop, "mark": mark, "spin": spin, "anap": anap}
+RUN = ["streaq", "run", "peers.streaq:pool"]
+WIDE = {"asyncio": ["anap", *RUN]}
 
 
 def worker() -> list[str]:
-    return ["streaq", "run", "peers.streaq:pool"]
+    return RUN
 
 
 @asynccontextmanager

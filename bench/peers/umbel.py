@@ -7,11 +7,20 @@ from peers import work
 from umbel import Umbel
 
 app = Umbel("peers", broker=work.REDIS, backend=work.REDIS if work.RESULTS else None)
-TASKS: dict[str, Any] = {name: app.task(getattr(work, name), name=name) for name in ("noop", "mark", "spin")}
+TASKS: dict[str, Any] = {
+    name: app.task(getattr(work, name), name=name) for name in ("noop", "mark", "spin", "nap", "anap")
+}
+RUN = ["umbel", "-A", "peers.umbel", "--quiet", "worker", "-l", "WARNING"]
+WIDE = {
+    "asyncio": ["anap", *RUN, "-P", "asyncio", "-c", "200"],
+    "gevent": ["nap", *RUN, "-P", "gevent", "-c", "200"],
+    "threads": ["nap", *RUN, "-P", "threads", "-c", "200"],
+}
+"""Per kind of lane, the task that waits there and a worker that runs 200 at once. So in every file that has it."""
 
 
 def worker() -> list[str]:
-    return ["umbel", "-A", "peers.umbel", "--quiet", "worker", "-c", "1", "-l", "WARNING"]
+    return [*RUN, "-c", "1"]
 
 
 def send(task: str, number: int) -> Any:
