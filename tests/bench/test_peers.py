@@ -54,6 +54,20 @@ def test_every_peer_enqueues_drains_and_answers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * INSTALLS)
+def test_tasks_that_wait_run_on_every_lane_that_a_peer_has_for_them(tmp_path: Path) -> None:
+    figures, page = short(tmp_path, "--peers", "umbel,celery,dramatiq,taskiq", "--measures", "io")
+    rates = {(peer, name) for peer, of in figures["peers"]["runs"].items() for name, (rate,) in of.items() if rate > 0}
+    assert rates == {
+        *(("umbel", f"io {lane}") for lane in ("asyncio", "gevent", "threads")),
+        *(("dramatiq", f"io {lane}") for lane in ("gevent", "threads")),
+        ("celery", "io gevent"),
+        ("taskiq", "io asyncio"),
+    }
+    assert "| celery, gevent |" in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * INSTALLS)
 def test_what_is_not_measured_again_stays(tmp_path: Path) -> None:
     short(tmp_path, "--peers", "umbel", "--measures", "bulk")
     figures, _ = short(tmp_path, "--peers", "umbel,rq", "--measures", "drain,spin")
