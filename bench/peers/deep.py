@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from peers import machine
-from peers.client import EVERY
 from peers.environment import BENCH, path_of
 from peers.measures import Bench
+from peers.work import EVERY
 
 FEW = 1_000
 IDLE = (1, 10, 50, 200)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peers import machine
-from peers.client import EVERY
 from peers.environment import BENCH, path_of, variables
+from peers.work import EVERY
 
 Figures = dict[str, float]
 AT_ONCE = 200
