@@ -427,13 +427,36 @@ def test_apply_runs_callbacks_and_errbacks_and_fails_like_a_worker(app: Umbel) -
     broken = app.task(fail, name="broken")
     a.apply((1,), link=say.s())
     result = broken.apply(link_error=say.s())
-    assert seen == [(1,), (result.id,)]
+    assert seen[0] == (1,)
+    request, error, traceback = seen[1]
+    assert (request.id, request.task, repr(error)) == (result.id, "broken", "KeyError('boom')")
+    assert traceback == result.traceback
     after = chain(broken.s(), a.s()).apply()
     assert after.state == "FAILURE"
     with pytest.raises(KeyError, match="boom"):
         after.get()
     with pytest.raises(ChordError, match=r"raised KeyError\('boom'\)"):
         chord([a.s(1), broken.s()], a.s()).apply().get()
+
+
+def test_errbacks_of_apply_get_what_their_parameters_ask_for(app: Umbel) -> None:
+    seen: list[Any] = []
+    broken = app.task(lambda: 1 // 0, name="broken")
+
+    @app.task(name="old")
+    def old(task_id: str) -> None:
+        seen.append(("old", task_id))
+
+    @app.task(bind=True, name="bound")
+    def bound(self: Any, task_id: str) -> None:
+        seen.append(("bound", task_id))
+
+    @app.task(name="new")
+    def new(request: Any, exc: BaseException, traceback: str) -> None:
+        seen.append(("new", request.id, type(exc), "ZeroDivisionError" in traceback))
+
+    broken.apply(task_id="t", link_error=[old.s(), new.s(), bound.s()])
+    assert seen == [("new", "t", ZeroDivisionError, True), ("old", "t"), ("bound", "t")]
 
 
 def test_a_task_replaces_itself_and_is_refused_where_it_does_not_run_as_one(app: Umbel) -> None:

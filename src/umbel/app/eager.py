@@ -33,6 +33,9 @@ _NO_HEADERS = Headers("", "")
 class EagerResult(AsyncResult[R]):
     """The handle on a call that was run at once (``apply``): state and value are inside, nothing is read."""
 
+    request: "request.Context | None" = None
+    """The call that ran, as errbacks get it."""
+
     def __init__(
         self,
         id: str,
@@ -182,7 +185,9 @@ def apply(
             continue
         if strict and not ignored and isinstance(outcome, Success):
             host.value = _carried_value(app, host.value)
-        return _result(task, task_id, outcome, host, propagate)
+        result = _result(task, task_id, outcome, host, propagate)
+        result.request = context
+        return result
 
 
 def carried(task: "Task[..., Any]", args: Any, kwargs: Any, serializer: str | None) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel.app.eager import EagerResult
+from umbel.app.errbacks import Errbacks
 from umbel.app.groups import GroupResult
 from umbel.app.identity import uuid
 from umbel.core import states
@@ -113,9 +114,16 @@ def followed(app: "Umbel", result: "EagerResult[Any]", embed: Embed | None) -> "
         if embed.chain:
             run(app, embed.chain[-1], (_value(result),), {}, {"chain": embed.chain[:-1]})
     elif result.state == states.FAILURE:
-        for errback in embed.errbacks or ():
+        for errback in _not_called(app, result, embed.errbacks or ()):
             run(app, errback, (result.id,), {}, {})
     return result
+
+
+def _not_called(app: "Umbel", result: "EagerResult[Any]", errbacks: Sequence[Signature]) -> Sequence[Signature]:
+    """Call the errbacks that take ``(request, exc, traceback)``, as a worker does, and return the others."""
+    if result.request is None or not errbacks:
+        return errbacks
+    return Errbacks(app).call(result.request, errbacks, result.seen_value, result.traceback)
 
 
 def _root(result: Any) -> Any:
