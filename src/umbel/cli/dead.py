@@ -10,8 +10,10 @@ from umbel.broker.base import Admin
 from umbel.cli.desk import ask
 from umbel.cli.find import application
 from umbel.cli.group import Group
+from umbel.cli.letters import Choice, choice_of, choice_options
 from umbel.cli.screen import json_option, note, refuse, show_json, show_table
 from umbel.core.delivery import DeadLetter, Loss
+from umbel.runtime.clock import SYSTEM
 
 limit_option = click.option(
     "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many."
@@ -57,10 +59,13 @@ def show(letter_id: str, as_json: bool) -> None:
 @command.command("retry")
 @ids_argument
 @all_option
+@choice_options
 @json_option
-def retry(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
+def retry(
+    ids: tuple[str, ...], everything: bool, task: str | None, exception: str | None, since: str | None, as_json: bool
+) -> None:
     """Put them back into their queues, with a fresh count of losses."""
-    letters = pick(ids, everything=everything)
+    letters = pick(ids, choice_of(task, exception, since, SYSTEM.now()), everything=everything)
     count = ask(application(by_broker=True), lambda keeper: keeper.revive(letters))
     report(count, "sent again", as_json=as_json)
 
@@ -68,10 +73,13 @@ def retry(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
 @command.command("delete")
 @ids_argument
 @all_option
+@choice_options
 @json_option
-def delete(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
+def delete(
+    ids: tuple[str, ...], everything: bool, task: str | None, exception: str | None, since: str | None, as_json: bool
+) -> None:
     """Forget them."""
-    letters = pick(ids, everything=everything)
+    letters = pick(ids, choice_of(task, exception, since, SYSTEM.now()), everything=everything)
     count = ask(application(by_broker=True), lambda keeper: keeper.discard(letters))
     report(count, "deleted", as_json=as_json)
 
@@ -104,11 +112,12 @@ def fetch(ids: Sequence[str] | None, limit: int = 100) -> list[DeadLetter]:
     return found
 
 
-def pick(ids: Sequence[str], *, everything: bool) -> list[str]:
+def pick(ids: Sequence[str], choice: Choice, *, everything: bool) -> list[str]:
     """The ids of the letters that a command is about."""
-    if everything == bool(ids):
-        raise click.UsageError("name the letters by their ids, or say --all")
-    return [letter.id for letter in fetch(None if everything else ids, 1_000_000)]
+    if (everything or bool(choice)) == bool(ids) or (everything and choice):
+        raise click.UsageError("name the letters by their ids, or say --all, or which: --task, --exception, --since")
+    letters = fetch(ids or None, 1_000_000)
+    return [letter.id for letter in letters if choice.takes(letter)]
 
 
 def report(count: int, done: str, *, as_json: bool) -> None:
