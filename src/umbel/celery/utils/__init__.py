@@ -2,6 +2,7 @@
 
 from umbel.app import identity
 from umbel.celery import offered
+from umbel.celery.utils.nodenames import nodename, nodesplit
 from umbel.runtime.clock import SYSTEM
 
 
@@ -12,6 +13,6 @@ def uuid() -> str:
 
 gen_unique_id = uuid
 
-__all__ = ["gen_unique_id", "uuid"]
+__all__ = ["gen_unique_id", "nodename", "nodesplit", "uuid"]
 
 __getattr__ = offered.names_not_in(__name__)

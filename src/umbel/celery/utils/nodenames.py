@@ -2,6 +2,8 @@
 
 import socket
 
+from umbel.celery import offered
+
 
 def gethostname() -> str:
     """This machine's name."""
@@ -23,3 +25,6 @@ def default_nodename(hostname: str | None) -> str:
     """``celery@<this host>``, or what ``hostname`` says of its two parts."""
     name, host = nodesplit(hostname or "")
     return nodename(name or "celery", host or gethostname())
+
+
+__getattr__ = offered.names_not_in(__name__)
