@@ -177,8 +177,9 @@ def test_a_revoked_coroutine_cleans_up(farm: Farm) -> None:
         revoked.get(timeout=20)
 
 
-def test_abandoned_threads_give_way_to_a_fresh_process(farm: Farm) -> None:
-    farm.worker("-P", "threads", "-c", "2")
+@pytest.mark.parametrize("pool", ["threads", "asyncio"])
+def test_abandoned_threads_give_way_to_a_fresh_process(farm: Farm, pool: str) -> None:
+    farm.worker("-P", pool, "-c", "2")
     first = farm.send("whose_process").get(timeout=20)
     for i in range(3):
         with pytest.raises(TimeLimitExceeded):

@@ -141,6 +141,8 @@ class CoroutineRunner(WideRunner):
         self.struck = False
         self._code: Interruptible | None = None
         self._strike: Strike | None = None
+        self._on_a_thread = False
+        """Code of the task runs on a thread, which a cancellation does not end."""
 
     async def drive(self) -> None:
         """To the settlement."""
@@ -176,6 +178,7 @@ class CoroutineRunner(WideRunner):
 
     async def _on_thread(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._strike = strike = Strike(Awaiting())
+        self._on_a_thread = True
         context = contextvars.copy_context()
         try:
             return await self._lane.loop.run_in_executor(
@@ -192,9 +195,20 @@ class CoroutineRunner(WideRunner):
             if self.lane.forked:
                 end_child(error)
             raise
+        finally:
+            self._on_a_thread = False
+            self.wide.lingering.discard(self)
         if self.lane.forked:
             end_child(None)
         return value
+
+    def done(self) -> None:
+        """As ``WideRunner.done``; but a thread that was abandoned runs on."""
+        super().done()
+        if self.abandoned and self._on_a_thread:
+            self.wide.lingering.add(self)
+            if not self._on_a_thread:  # it has ended meanwhile
+                self.wide.lingering.discard(self)
 
     def can_be_struck(self) -> bool:
         """Whether its own code runs, and has not been struck yet."""
