@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import io
 import logging
 import pickle
 import threading
@@ -399,3 +400,21 @@ def test_what_a_task_led_to(live: Umbel) -> None:
     store(live, "b", result=3, children=[])
     assert [(node.id, value) for node, value in root.collect()] == [("root", 1), ("a", 2), ("b", 3)]
     assert root.get_leaf() == 3
+
+
+def test_a_graph_shows_what_led_to_what(live: Umbel) -> None:
+    root = store(live, "root", result=1, children=[[["a", None], None], [["g", None], [[["b", None], None]]]])
+    store(live, "a", result=2, children=[[["c", None], None]])
+    store(live, "b", result=3, children=[])
+    with pytest.raises(IncompleteStream):
+        root.build_graph()
+    assert set(root.build_graph(intermediate=True)) == {"root", "a", "g", "b", "c"}
+    store(live, "c", result=4, children=[])
+    assert dict(root.graph.items()) == {"root": ["a", "g"], "a": ["c"], "g": ["b"], "c": [], "b": []}
+    assert list(root.graph.edges()) == ["root", "a", "g"]
+    order = [node.id for node in root.graph.topsort()]
+    assert all(order.index(node.id) > order.index(one.id) for node, led_to in root.graph.items() for one in led_to)
+    drawn = io.StringIO()
+    root.graph.to_dot(drawn)
+    assert drawn.getvalue().startswith("digraph dependencies {")
+    assert '    "g" -> "b"' in drawn.getvalue().splitlines()

@@ -6,11 +6,13 @@ Every reading method has an async twin with the prefix ``a``, and ``await result
 import asyncio
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
 from umbel.app import again, ambient, remote, waiting
+from umbel.app.dependencies import DependencyGraph
 from umbel.core import states
 from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TimeoutError
 from umbel.core.record import Record
@@ -327,6 +329,20 @@ class AsyncResult(Generic[R]):
                 waiting.extend((node, child) for child in node.children or [])
             elif not intermediate:
                 raise IncompleteStream
+
+    def build_graph(self, intermediate: bool = False) -> DependencyGraph:
+        """This task and all that it led to. Raises ``IncompleteStream`` while one runs, unless ``intermediate``."""
+        graph = DependencyGraph()
+        for parent, node in self.iterdeps(intermediate=intermediate):
+            graph.add_arc(node)
+            if parent is not None:
+                graph.add_edge(parent, node)
+        return graph
+
+    @cached_property
+    def graph(self) -> DependencyGraph:
+        """``build_graph()``, read once."""
+        return self.build_graph()
 
     def collect(self, intermediate: bool = False, **kwargs: Any) -> "Iterator[tuple[AsyncResult[Any], Any]]":
         """``(node, value)`` for this task and all that it led to; ``kwargs`` go to ``get``."""
