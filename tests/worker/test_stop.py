@@ -91,3 +91,16 @@ def test_solo_finishes_its_task(farm: Farm) -> None:
     assert worker.wait() == 0
     assert held.get(timeout=5) == "h"  # type: ignore[attr-defined]
     assert waiting(farm) == (10, 0)
+
+
+@pytest.mark.parametrize("lane", ["prefork", "threads"])
+def test_usr1_shows_what_every_process_does_and_ends_none(farm: Farm, lane: str) -> None:
+    worker = farm.worker("-P", lane, "-c", "2", "--processes", "2") if lane == "threads" else farm.worker("-c", "2")
+    held = [farm.send("hold", f"one-{i}", str(farm.gate())) for i in range(2)]
+    until(lambda: len(farm.lines("start")) == 2)
+    worker.signal(signal.SIGUSR1)
+    until(lambda: worker.text.count("in hold\n") >= 2, what="both tasks in the stacks")
+    assert "in run_until_complete" in worker.text, "the supervisor's own"
+    farm.gate().touch()
+    assert [result.get(timeout=20) for result in held] == ["one-0", "one-1"]
+    assert worker.stop() == 0

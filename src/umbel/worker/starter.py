@@ -79,6 +79,13 @@ class Child:
         elif self._process is not None:
             self._process.kill()
 
+    def dump(self) -> None:
+        """Have it write the stacks of its threads to standard error. Only once it is ready: it would end before."""
+        if self._pidfd is not None:
+            children.kill_by(self._pidfd, signal.SIGUSR1)
+        else:
+            children.kill(self.pid, signal.SIGUSR1)
+
     def stop(self) -> None:
         """Ask it to stop."""
         try:

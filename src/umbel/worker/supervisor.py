@@ -5,9 +5,12 @@ process; the rescuer with the supervisor's own consumer; and four loops (watch t
 """
 
 import asyncio
+import faulthandler
 import logging
 import os
 import secrets
+import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -68,6 +71,7 @@ class Supervisor:
         if self._is_program:
             for number in system.STOPS:
                 loop.add_signal_handler(number, self._signalled, number)
+            loop.add_signal_handler(signal.SIGUSR1, self._dump)
             children.become_subreaper()
         self.worker.stops_by(lambda: self._told_to_stop(loop))
         broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
@@ -84,6 +88,14 @@ class Supervisor:
                 if not await self._aside.wait(LAST_WORDS):
                     logger.warning("A signal receiver has not returned: the worker ends without it")
         return self._status
+
+    def _dump(self) -> None:
+        """Write what all threads of all processes are doing to standard error."""
+        if sys.__stderr__ is not None:
+            faulthandler.dump_traceback(file=sys.__stderr__)
+        for seat in self._seats:
+            if seat.child is not None and seat.ready and seat.is_alive():
+                seat.child.dump()
 
     async def _work(self, folder: Path) -> None:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
