@@ -79,6 +79,12 @@ def _value(found: Any, timeout: float) -> Any:
     return AsyncResult(task_id, app=app).get(timeout=timeout)
 
 
+def speak(protocol: int) -> None:
+    """Publish by this protocol from now on."""
+    app.conf.task_protocol = protocol
+    app.amqp.__dict__.pop("create_task_message", None)
+
+
 def save_group(id: str, members: list[str]) -> None:
     """Save a group, with a group in it at the end."""
     inner = GroupResult(f"{id}-inner", [AsyncResult(members[-1], app=app)], app=app)
@@ -118,6 +124,7 @@ if __name__ == "__main__":
             store,
             send_workflow,
             get_workflow,
+            speak,
             save_group,
             restore_group,
             depth,

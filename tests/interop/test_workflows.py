@@ -1,5 +1,6 @@
 """Workflows across the border: sent by one kind, run by the other, and by both on one chord, with the same values."""
 
+import base64
 import json
 import uuid
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 
 from tests.interop.fleet import Fleet
 from tests.worker.fleet import until
@@ -132,3 +134,17 @@ def test_a_group_saved_by_one_is_restored_by_the_other(fleet: Fleet, version: st
         assert told == json.dumps(ours.as_tuple())
         assert client.restore_group("ours") == [json.loads(told), None]
         assert app.GroupResult.restore("ours") is None
+
+
+def test_chains_of_protocol_1_run(fleet: Fleet, version: str, redis_url: str) -> None:
+    """Such a chain is a callback in a callback."""
+    client = fleet.celery_client(version)
+    client.speak(protocol=1)
+    whole = chain(sig("add", 1, 1), sig("add", 10), sig("gather", 5, task_id="last"))
+    client.send_workflow("chain", signature=whole)
+    with redis.Redis.from_url(redis_url) as look:
+        (waiting,) = look.lrange("celery", 0, -1)
+    call = json.loads(base64.b64decode(json.loads(waiting)["body"]))
+    assert (call["task"], call["callbacks"][0]["options"]["link"][0]["task"]) == ("interop.add", "interop.gather")
+    fleet.umbel("-c", "1")
+    assert client.get("last") == {"value": [12, 5]}
