@@ -109,6 +109,13 @@ def test_options_of_a_later_release_are_refused(app: Umbel) -> None:
         app.task(filter=print)(print)
 
 
+@pytest.mark.parametrize("option", ["link", "link_error"])
+def test_callbacks_of_a_task_are_refused_with_a_word_about_calls(app: Umbel, option: str) -> None:
+    options: dict[str, Any] = {"name": "t", option: [app.signature("other")]}
+    with pytest.raises(ImproperlyConfigured, match=rf"{option}' is an option of calls .* apply_async\({option}="):
+        app.task(**options)(print)
+
+
 def test_something_else_than_a_function_is_refused(app: Umbel) -> None:
     with pytest.raises(TypeError, match="of a function, not of 'queue'"):
         app.task("queue")  # type: ignore[call-overload]

@@ -22,10 +22,9 @@ NOT_BUILT = (
     "pydantic_strict",
     "pydantic_context",
     "pydantic_dump_kwargs",
-    "link",
-    "link_error",
     "filter",
 )
+OF_CALLS = ("link", "link_error")
 OWN = ("run", "app", "delay", "apply_async", "plan")
 
 
@@ -88,6 +87,12 @@ def check_attributes(name: str, attributes: dict[str, Any]) -> None:
     for option in NOT_BUILT:
         if attributes.get(option):
             raise ImproperlyConfigured(f"task {name}: option {option!r} is not built yet; leave it out")
+    for option in OF_CALLS:
+        if attributes.get(option):
+            raise ImproperlyConfigured(
+                f"task {name}: {option!r} is an option of calls (Celery ignores it on a task): "
+                f"apply_async({option}=...), or a signature's .{option}(...)"
+            )
     for option in OWN:
         if option in attributes:
             raise TypeError(f"task {name}: {option!r} is no option of a task")
