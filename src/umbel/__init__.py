@@ -5,9 +5,10 @@ from umbel.app.ambient import current_task
 from umbel.app.application import Umbel
 from umbel.app.canvas import chain, chord, chunks, group
 from umbel.app.decorate import shared_task
-from umbel.app.groups import GroupResult, ResultSet
+from umbel.app.groups import GroupResult
 from umbel.app.log import get_task_logger
 from umbel.app.results import AsyncResult
+from umbel.app.resultsets import ResultSet
 from umbel.app.signature import Signature, signature
 from umbel.app.stamping import StampingVisitor
 from umbel.app.task import Task

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from umbel.app import groups, request
+from umbel.app import groups, request, resultsets
 from umbel.app.results import AsyncResult as Result
 from umbel.app.signature import Signature, signature
 from umbel.core.delivery import Outgoing
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
-    from umbel.app.groups import ResultSet
+    from umbel.app.resultsets import ResultSet
 
 
 class Handles:
@@ -31,7 +31,7 @@ class Handles:
 
     def ResultSet(self, results: Iterable[Any] = (), **fields: Any) -> "ResultSet":
         """The handle on several results."""
-        return groups.ResultSet(results, app=self._self(), **fields)
+        return resultsets.ResultSet(results, app=self._self(), **fields)
 
     def result_from_tuple(self, value: Any) -> Any:
         """The handle that ``as_tuple`` of a result described."""

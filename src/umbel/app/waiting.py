@@ -14,8 +14,8 @@ from umbel.core.errors import TimeoutError
 from umbel.core.record import Record
 
 if TYPE_CHECKING:
-    from umbel.app.groups import ResultSet
     from umbel.app.results import AsyncResult
+    from umbel.app.resultsets import ResultSet
 
 IN_TASK = (
     "Never call result.get() within a task: it waits for a worker that may be waiting for it. "

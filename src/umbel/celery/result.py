@@ -1,8 +1,9 @@
 """Celery's ``result``. A door: it only re-exports."""
 
 from umbel.app.eager import EagerResult
-from umbel.app.groups import GroupResult, ResultSet, result_from_tuple
+from umbel.app.groups import GroupResult, result_from_tuple
 from umbel.app.results import AsyncResult
+from umbel.app.resultsets import ResultSet
 from umbel.app.waiting import allow_join_result, denied_join_result
 from umbel.celery import offered
 

@@ -1,0 +1,348 @@
+"""Handles on the results of several calls: read in one round trip, and awaited together. Knows of no group.
+
+Every waiting method has an async twin with the prefix ``a``; ``async for value in group`` gives values as they come.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from umbel.app import ambient
+from umbel.app.results import NO_STORE, AsyncResult
+from umbel.app.waiting import Waiting, check_may_wait
+from umbel.core import states
+
+if TYPE_CHECKING:
+    from umbel.app.application import Umbel
+    from umbel.result.base import Store
+
+WATCHED = 256
+"""How many results are watched at a time: when one of them ends, all that are awaited are read."""
+
+
+class ResultSet:
+    """Several results: of tasks, or of groups."""
+
+    def __init__(self, results: "Iterable[Any]" = (), app: "Umbel | None" = None, **unused: Any) -> None:
+        self.results: list[Any] = list(results)
+        self._app = app
+
+    # Being a collection -----------------------------------------------------------------------------------------------
+
+    def add(self, result: Any) -> None:
+        """Add one, if it is not there yet."""
+        if result not in self.results:
+            self.results.append(result)
+
+    def remove(self, result: Any) -> None:
+        """Take one out, by handle or id. Raises ``KeyError``."""
+        try:
+            self.results.remove(result)
+        except ValueError:
+            raise KeyError(result) from None
+
+    def discard(self, result: Any) -> None:
+        """Take one out, if it is there."""
+        if result in self.results:
+            self.results.remove(result)
+
+    def update(self, results: "Iterable[Any]") -> None:
+        """Add those that are not there yet."""
+        for result in results:
+            self.add(result)
+
+    def clear(self) -> None:
+        """Take all out."""
+        self.results.clear()
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.results)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.results[index]
+
+    def __eq__(self, other: object) -> bool:
+        return other.results == self.results if isinstance(other, ResultSet) else NotImplemented
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: [{', '.join(map(str, self.results))}]>"
+
+    @property
+    def app(self) -> "Umbel":
+        """The app through which results are read."""
+        if self._app is None:
+            self._app = self.results[0].app if self.results else ambient.get_current_app()
+        return self._app
+
+    @property
+    def backend(self) -> "Store":
+        """The store that is read. Raises ``NotImplementedError`` where results are not configured."""
+        store = self.app.store
+        if store is None:
+            raise NotImplementedError(NO_STORE)
+        return store
+
+    def leaves(self) -> "Iterator[AsyncResult[Any]]":
+        """The handles on single tasks, in order: those of groups in it as well."""
+        for result in self.results:
+            if isinstance(result, ResultSet):
+                yield from result.leaves()
+            else:
+                yield result
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.results))
+
+    @property
+    def sent_to(self) -> str | None:
+        """A queue that was called."""
+        return next((leaf.sent_to for leaf in self.leaves()), None)
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _awaited(self) -> "list[AsyncResult[Any]]":
+        return [leaf for leaf in self.leaves() if not leaf.ended]
+
+    def _watched(self) -> "list[AsyncResult[Any]]":
+        """What is read while it waits."""
+        return self._awaited()
+
+    def fetch(self) -> "list[AsyncResult[Any]]":
+        """Read all that have not ended, in one round trip; return those that still have not."""
+        if awaited := self._watched():
+            found = self.backend.sync.read([leaf.id for leaf in awaited])
+            for leaf in awaited:
+                leaf.learn(found.get(leaf.id))
+        return self._awaited()
+
+    async def afetch(self) -> "list[AsyncResult[Any]]":
+        """``fetch``, for coroutines."""
+        if awaited := self._watched():
+            found = await self.backend.read([leaf.id for leaf in awaited])
+            for leaf in awaited:
+                leaf.learn(found.get(leaf.id))
+        return self._awaited()
+
+    def ready(self) -> bool:
+        """Whether all have ended."""
+        return not self.fetch()
+
+    async def aready(self) -> bool:
+        """``ready``, for coroutines."""
+        return not await self.afetch()
+
+    def waiting(self) -> bool:
+        """Whether any has not ended."""
+        return bool(self.fetch())
+
+    def successful(self) -> bool:
+        """Whether all have returned."""
+        return not self.fetch() and all(leaf.seen_state == states.SUCCESS for leaf in self.leaves())
+
+    async def asuccessful(self) -> bool:
+        """``successful``, for coroutines."""
+        return not await self.afetch() and all(leaf.seen_state == states.SUCCESS for leaf in self.leaves())
+
+    def failed(self) -> bool:
+        """Whether any has raised."""
+        self.fetch()
+        return any(leaf.seen_state == states.FAILURE for leaf in self.leaves())
+
+    async def afailed(self) -> bool:
+        """``failed``, for coroutines."""
+        await self.afetch()
+        return any(leaf.seen_state == states.FAILURE for leaf in self.leaves())
+
+    def completed_count(self) -> int:
+        """How many have returned."""
+        self.fetch()
+        return sum(leaf.seen_state == states.SUCCESS for leaf in self.leaves())
+
+    async def acompleted_count(self) -> int:
+        """``completed_count``, for coroutines."""
+        await self.afetch()
+        return sum(leaf.seen_state == states.SUCCESS for leaf in self.leaves())
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        callback: Callable[[str, Any], Any] | None = None,
+        no_ack: bool = True,
+        on_message: Callable[[dict[str, Any]], Any] | None = None,
+        disable_sync_subtasks: bool = True,
+        on_interval: Callable[[], Any] | None = None,
+    ) -> list[Any]:
+        """Wait for all, and return their values in order, or raise what the first to fail raised (``propagate``).
+
+        With ``callback`` it is called with id and value of each instead, and nothing is returned. ``timeout`` in
+        seconds raises ``TimeoutError``. Raises ``RuntimeError`` inside a task, unless ``disable_sync_subtasks=False``.
+        """
+        check_may_wait(disable_sync_subtasks)
+        wait = Waiting(self, timeout, interval, on_message, on_interval)
+        while self._not_done(wait, self.fetch(), propagate):
+            self.backend.sync.wait([leaf.id for leaf in self._watched()[:WATCHED]], wait.slice())
+            if wait.passed():
+                wait.absence.look()
+        if callback is None:
+            return self.values(propagate)
+        for leaf in self.leaves():
+            callback(leaf.id, leaf.seen_value)
+        return []
+
+    join = get
+    join_native = get
+
+    async def aget(
+        self, timeout: float | None = None, propagate: bool = True, *, disable_sync_subtasks: bool = True
+    ) -> list[Any]:
+        """``get``, for coroutines."""
+        check_may_wait(disable_sync_subtasks)
+        wait = Waiting(self, timeout, 0.5, None, None)
+        while self._not_done(wait, await self.afetch(), propagate):
+            await self._await_news(wait)
+        return self.values(propagate)
+
+    ajoin = aget
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        return self.aget().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Values as the tasks end; raises what a task raised when it is its turn."""
+        async for leaf in self.aiterate():
+            leaf.throw_if_failed()
+            yield leaf.seen_value
+
+    async def aiterate(self, timeout: float | None = None) -> "AsyncIterator[AsyncResult[Any]]":
+        """The handles on single tasks as they end."""
+        check_may_wait(True)
+        wait, given = Waiting(self, timeout, 0.5, None, None), set[str]()
+        while True:
+            awaited = await self.afetch()
+            for leaf in self.leaves():
+                if leaf.ended and leaf.id not in given:
+                    given.add(leaf.id)
+                    yield leaf
+            if not self._not_done(wait, awaited, propagate=False):
+                return
+            await self._await_news(wait)
+
+    def iter_native(
+        self,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Callable[[dict[str, Any]], Any] | None = None,
+        on_interval: Callable[[], Any] | None = None,
+        disable_sync_subtasks: bool = True,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """``(id, record)`` of the single tasks as they end; a record has ``status``, ``result``, ``traceback``, …."""
+        check_may_wait(disable_sync_subtasks)
+        wait, given = Waiting(self, timeout, interval, on_message, on_interval), set[str]()
+        while True:
+            awaited = self.fetch()
+            for leaf in self.leaves():
+                if leaf.ended and leaf.id not in given:
+                    given.add(leaf.id)
+                    yield leaf.id, leaf.seen_record()
+            if not self._not_done(wait, awaited, propagate=False):
+                return
+            self.backend.sync.wait([leaf.id for leaf in awaited[:WATCHED]], wait.slice())
+            if wait.passed():
+                wait.absence.look()
+
+    def iterate(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5) -> Iterator[Any]:
+        """Values as the tasks end."""
+        ended = {leaf.id: leaf for leaf in self.leaves()}
+        for id, _ in self.iter_native(timeout, interval):
+            if propagate:
+                ended[id].throw_if_failed()
+            yield ended[id].seen_value
+
+    def _not_done(self, wait: Waiting, awaited: "Sequence[AsyncResult[Any]]", propagate: bool) -> bool:
+        """Whether to wait on. Raises ``TimeoutError``, and what a task raised."""
+        if propagate:
+            self._throw_early()
+        wait.heard = any(leaf.seen_state != states.PENDING for leaf in self.leaves())
+        if not awaited:
+            return False
+        wait.check(f"{len(awaited)} of {sum(1 for _ in self.leaves())} tasks have no result")
+        return True
+
+    def _throw_early(self) -> None:
+        for leaf in self.leaves():
+            leaf.throw_if_failed()
+
+    async def _await_news(self, wait: Waiting) -> None:
+        await self.backend.wait([leaf.id for leaf in self._watched()[:WATCHED]], wait.slice())
+        if wait.passed():
+            await asyncio.to_thread(wait.absence.look)
+
+    def values(self, propagate: bool = True) -> list[Any]:
+        """The values in order as far as they are known; those of a group in it are a list."""
+        if propagate:
+            self._throw_early()
+        return [
+            result.values(propagate) if isinstance(result, ResultSet) else result.seen_value for result in self.results
+        ]
+
+    def maybe_throw(self, callback: Callable[[str, Any], Any] | None = None, propagate: bool = True) -> None:
+        """Raise what a task raised, if one did."""
+        self.fetch()
+        for leaf in self.leaves():
+            if propagate:
+                leaf.throw_if_failed()
+            if callback is not None:
+                callback(leaf.id, leaf.seen_value)
+
+    maybe_reraise = maybe_throw
+
+    def then(
+        self, callback: "Callable[[Self], Any]", on_error: Callable[[BaseException], Any] | None = None, **unused: Any
+    ) -> Self:
+        """Call ``callback(self)`` once all have ended and these handles see it, in ``get()`` or ``ready()``."""
+        left = {leaf.id for leaf in self._awaited()}
+        if not left:
+            callback(self)
+
+        def seen(leaf: "AsyncResult[Any]") -> None:
+            left.discard(leaf.id)
+            if not left:
+                callback(self)
+
+        for leaf in self._awaited():
+            leaf.then(seen, on_error)
+        return self
+
+    # Acting -----------------------------------------------------------------------------------------------------------
+
+    def revoke(self, terminate: bool = False, signal: str | None = None) -> None:
+        """Mark all in the broker so that no worker starts them; ``terminate`` ends those that run."""
+        self.app.control.revoke([leaf.id for leaf in self.leaves()], terminate=terminate, signal=signal)
+
+    async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
+        """``revoke``, for coroutines."""
+        await self.app.control.arevoke([leaf.id for leaf in self.leaves()], terminate=terminate, signal=signal)
+
+    def forget(self) -> None:
+        """Delete the stored results."""
+        self.backend.sync.forget([leaf.forgotten() for leaf in self.leaves()])
+
+    async def aforget(self) -> None:
+        """``forget``, for coroutines."""
+        await self.backend.forget([leaf.forgotten() for leaf in self.leaves()])
+
+    @property
+    def supports_native_join(self) -> bool:
+        """Always: results are read together."""
+        return True
