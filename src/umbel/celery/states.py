@@ -1,37 +1,4 @@
-"""Celery's ``states``. A door: it only re-exports."""
+"""Celery's ``states``: Umbel's own, which bear the same names. A door: it only re-exports."""
 
-from umbel.core.states import (
-    ALL_STATES,
-    EXCEPTION_STATES,
-    FAILURE,
-    IGNORED,
-    PENDING,
-    PROPAGATE_STATES,
-    READY_STATES,
-    RECEIVED,
-    REJECTED,
-    RETRY,
-    REVOKED,
-    STARTED,
-    SUCCESS,
-    UNREADY_STATES,
-    precedence,
-)
-
-__all__ = [
-    "ALL_STATES",
-    "EXCEPTION_STATES",
-    "FAILURE",
-    "IGNORED",
-    "PENDING",
-    "PROPAGATE_STATES",
-    "READY_STATES",
-    "RECEIVED",
-    "REJECTED",
-    "RETRY",
-    "REVOKED",
-    "STARTED",
-    "SUCCESS",
-    "UNREADY_STATES",
-    "precedence",
-]
+from umbel.states import *  # noqa: F403  every public name, and only those
+from umbel.states import __all__ as __all__
