@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tests.redis.load import Load
-from tests.servers import RedisServer
+from tests.servers import RedisServer, free_port
 from tests.worker.fleet import Farm, until
 from umbel import Umbel
 from umbel.core.errors import ImproperlyConfigured
 
+HIGHEST_PORT = 55_535
+"""The nodes of a cluster speak to each other 10,000 ports higher."""
 TAG = {"global_keyprefix": "{shop}:"}
 
 
@@ -20,6 +22,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One node that has every slot."""
     server = RedisServer(tmp_path_factory.mktemp("cluster") / "redis", cluster_enabled="yes")
     del server.options["databases"]
+    while server.port > HIGHEST_PORT:
+        server.port = free_port()
     server.start()
     with server.client() as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)

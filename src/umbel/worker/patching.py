@@ -47,6 +47,6 @@ def _log_with_real_locks() -> None:
 
 def _loaded_early() -> list[str]:
     """Packages besides Python's own, ours and what we stand on, that are loaded already."""
-    ours = {"umbel", "msgspec", "typing_extensions", "sitecustomize"}
+    ours = {"umbel", "msgspec", "typing_extensions", "sitecustomize", "umbel_as_celery"}
     names = {name.partition(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}
     return sorted(name for name in names - ours - sys.stdlib_module_names if not name.startswith("_"))

@@ -39,6 +39,8 @@ STILLBIRTHS = 3
 """Processes in a row that may die before they are ready; then the worker gives up."""
 RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
 """Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough."""
+DUMP = 0.1
+"""Seconds that a process gets to write what it does, before the next one is asked."""
 LAST_WORDS = 5.0
 """Seconds that the last settlements may take when the worker has to leave."""
 FAREWELL = 25.0
@@ -71,7 +73,7 @@ class Supervisor:
         if self._is_program:
             for number in system.STOPS:
                 loop.add_signal_handler(number, self._signalled, number)
-            loop.add_signal_handler(signal.SIGUSR1, self._dump)
+            loop.add_signal_handler(signal.SIGUSR1, self._ask_to_dump)
             children.become_subreaper()
         self.worker.stops_by(lambda: self._told_to_stop(loop))
         broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
@@ -89,13 +91,17 @@ class Supervisor:
                     logger.warning("A signal receiver has not returned: the worker ends without it")
         return self._status
 
-    def _dump(self) -> None:
-        """Write what all threads of all processes are doing to standard error."""
+    def _ask_to_dump(self) -> None:
+        self._dumping = asyncio.create_task(self._dump())
+
+    async def _dump(self) -> None:
+        """Write what all threads of all processes are doing to standard error, one after the other to be readable."""
         if sys.__stderr__ is not None:
             faulthandler.dump_traceback(file=sys.__stderr__)
         for seat in self._seats:
             if seat.child is not None and seat.ready and seat.is_alive():
                 seat.child.dump()
+                await self._clock.sleep(DUMP)
 
     async def _work(self, folder: Path) -> None:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
