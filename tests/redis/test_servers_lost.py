@@ -115,7 +115,7 @@ def test_a_fail_over_that_sentinels_know(
             backend=None,
             broker_transport_options={"master_name": NAME},
         )
-        load.publish(1200)
+        load.publish(2400)
         load.farm.worker("-c", "4")
         load.reach(300)
         load.ledger.fault("a fail-over", slots=0)

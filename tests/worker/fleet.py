@@ -153,7 +153,8 @@ class Farm:
         """Ledger lines whose words begin so."""
         wanted = [str(word) for word in words]
         found = []
-        for line in self.ledger.read_text().splitlines():
+        whole, _, _ = self.ledger.read_text().rpartition("\n")  # the last line may just be being written
+        for line in whole.splitlines():
             at, pid, *rest = line.split(" ")
             if rest[: len(wanted)] == wanted:
                 found.append(Line(float(at), int(pid), rest))
