@@ -128,7 +128,7 @@ def test_a_worker_that_stops_lets_all_places_finish(farm: Farm, lane: str) -> No
     results = [farm.send("hold", f"one-{i}", gate) for i in range(6)]
     until(lambda: len(farm.lines("start")) == 3)
     worker.signal(signal.SIGTERM)
-    until(lambda: "shutdown" in worker.text)
+    until(lambda: "Stopping: claims no more" in worker.text, what="the process itself, not only its supervisor")
     farm.gate().touch()
     assert worker.wait() == 0
     assert sum(result.ready() for result in results) == 3
