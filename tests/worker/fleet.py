@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from umbel.core.delivery import Depth
 from umbel.runtime.clock import SYSTEM
+from umbel.testing import failpoints
+from umbel.testing.ledger import LEDGER
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -122,6 +124,14 @@ class Farm:
             "PYTHONUNBUFFERED": "1",
         }
         self.workers: list[Worker] = []
+
+    @property
+    def failpoints(self) -> Path:
+        """The folder to ``arm`` failpoints in, for workers that start from now on."""
+        folder = self.folder / "failpoints"
+        folder.mkdir(exist_ok=True)
+        self.environment |= {failpoints.FOLDER: str(folder), LEDGER: str(self.ledger)}
+        return folder
 
     def worker(self, *arguments: str, ready: bool = True, command: list[str] | None = None) -> Worker:
         worker = Worker(self, *arguments, number=len(self.workers), command=command)

@@ -16,10 +16,12 @@ from typing import Any
 
 from umbel import Ignore, Reject, Task, Umbel, group, signals
 from umbel.core.errors import WorkerLostError
+from umbel.testing import failpoints
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("SUBJECT_SETTINGS", "{}"))
 app = Umbel("subjects", **SETTINGS)
 second = Umbel("second", set_as_current=False, **SETTINGS)
+failpoints.install(app)
 
 
 def note(*words: object) -> None:

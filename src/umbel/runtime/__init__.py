@@ -1,1 +1,1 @@
-"""Floor 1: how things live: clock, probes, process plumbing. Knows no broker."""
+"""Floor 1: how things live: clock, process plumbing. Knows no broker."""

@@ -15,7 +15,6 @@ from umbel.app.trouble import one_line
 from umbel.core.delivery import Bury, Keep, Outgoing, Settled, Settlement, Verdict
 from umbel.core.errors import BackendStoreError, OperationalError
 from umbel.core.joining import Joined
-from umbel.runtime import probes
 from umbel.runtime.aside import Aside
 from umbel.worker.hand import Finished, Hand
 from umbel.worker.joining import Joiner, Share
@@ -54,9 +53,7 @@ class Bodies:
             self._later(self._joiner.complete(share))
         joined = verdict.joined or share.joined
         if not joined:
-            probes.reach("settled")
             return False
-        probes.reach("join-complete")
         self._aside.call(self._build, one, share, joined)
         if one.answer is not None:
             one.answer(verdict)
@@ -75,7 +72,6 @@ class Bodies:
         except Exception as error:
             logger.exception("The body of a chord met an error in Umbel itself")
             finished = Finished(held, Settlement(held.ticket, Bury("failed", one_line(error))))
-        probes.reach("body-built")
         self._hand.finish(finished)
         self._hand.flush()
 

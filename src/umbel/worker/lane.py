@@ -21,7 +21,6 @@ from umbel.core.options import timestamp
 from umbel.core.outcome import Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Policy, is_final, settle
-from umbel.runtime import probes
 from umbel.wire import body
 from umbel.worker.announce import Announcer
 from umbel.worker.hand import Finished, Hand, Held
@@ -171,7 +170,6 @@ class Lane:
         record, ops = self._compiled(decision.record)
         share = None
         if decision.records or decision.steps:
-            probes.reach("member-decided")
             share, more = self._joiner.share(decision)
             ops = (*ops, *more)
         finished = Finished(held, Settlement(held.ticket, decision.disposition, decision.publish, ops), record)
