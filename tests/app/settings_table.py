@@ -132,6 +132,7 @@ SHOWN_BY = {
         "worker_disable_rate_limits": "test_rate_limits_are_ignored_where_that_is_wanted",
         "worker_executable": "test_who_and_what_a_worker_cannot_be",
         "worker_gid": "test_who_and_what_a_worker_cannot_be",
+        "worker_event_loop": "test_coroutines_run_on_the_loop_that_the_setting_names",
         "worker_hijack_root_logger": "test_what_logging_takes_over_is_what_the_settings_say",
         "worker_lease": "test_the_plan_follows_the_settings",
         "worker_log_color": "test_what_logging_takes_over_is_what_the_settings_say",

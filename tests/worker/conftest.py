@@ -10,6 +10,8 @@ import pytest
 from tests.worker.fleet import Farm
 
 BROKERS = ("sqlite", "redis")
+LOOPS = {"sqlite": "asyncio", "redis": "uvloop"}
+"""What the coroutines of lane asyncio run on: both loops are held by every test of that lane."""
 
 
 @pytest.fixture(params=BROKERS)
@@ -19,7 +21,8 @@ def farm_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Farm:
-            farm = stack.enter_context(Farm(tmp_path, **{"broker": url, "backend": url, **settings}))
+            own = {"broker": url, "backend": url, "worker_event_loop": LOOPS[request.param]}
+            farm = stack.enter_context(Farm(tmp_path, **own | settings))
             stack.enter_context(farm.app())
             return farm
 

@@ -20,6 +20,7 @@ from umbel.core.errors import BackendGetMetaError, ImproperlyConfigured
 from umbel.core.message import Headers, Message, Properties
 from umbel.core.record import Record
 from umbel.runtime.clock import SYSTEM
+from umbel.runtime.eventloop import new_loop
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.intake import Intake
@@ -51,6 +52,23 @@ def test_the_plan_follows_the_settings(app: Umbel) -> None:
     assert make_plan(app, WorkerOptions()).start_method == "spawn"
     assert make_plan(app, WorkerOptions()).pool == "solo"
     assert make_plan(app, WorkerOptions()).processes == 1
+
+
+@pytest.mark.parametrize("kind", ["uvloop", "asyncio", "auto"])
+def test_coroutines_run_on_the_loop_that_the_setting_names(app: Umbel, kind: Any) -> None:
+    app.conf.update(worker_event_loop=kind, worker_pool="asyncio")
+    loop = new_loop(make_plan(app, WorkerOptions()).event_loop)
+    loop.close()
+    assert type(loop).__module__.startswith("uvloop" if kind != "asyncio" else "asyncio")
+
+
+def test_a_loop_whose_library_is_missing_names_the_extra(app: Umbel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    app.conf.update(worker_pool="asyncio")
+    assert type(new_loop(make_plan(app, WorkerOptions()).event_loop)).__module__.startswith("asyncio")
+    app.conf.update(worker_event_loop="uvloop")
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'umbel\[fast\]'"):
+        make_plan(app, WorkerOptions())
 
 
 def test_processes_are_replaced_as_the_settings_say(app: Umbel) -> None:

@@ -21,6 +21,7 @@ from umbel.app.request import Context
 from umbel.core.delivery import Settled, Verdict
 from umbel.core.errors import SoftTimeLimitExceeded
 from umbel.core.outcome import Outcome
+from umbel.runtime.eventloop import new_loop
 from umbel.runtime.unpatched import get_ident
 from umbel.worker.awaiting import Awaiting, Interruptible, SoftCancelled
 from umbel.worker.hand import Hand, Held, Place
@@ -53,7 +54,7 @@ class CoroutineLane(PumpLane):
 
     def run(self) -> None:
         """Run the loop until the hand is closed."""
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop(self.plan.event_loop)
         main = self.loop.create_task(self._main())
         try:
             while not main.done():

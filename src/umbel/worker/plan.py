@@ -13,6 +13,8 @@ from umbel.app.application import Umbel
 from umbel.broker.base import Broadcasts
 from umbel.core.errors import ImproperlyConfigured
 from umbel.core.routing import Broadcast, cannot_broadcast, copy_of
+from umbel.runtime.eventloop import Kind as EventLoop
+from umbel.runtime.eventloop import has_uvloop
 from umbel.wire import serializers
 from umbel.worker.log import LogSetup, log_setup
 from umbel.worker.names import nodename
@@ -48,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float | None
     soft_time_limit: float | None
     start_method: str
+    event_loop: EventLoop
     max_tasks: int | None
     max_memory: int | None
     log: LogSetup
@@ -91,6 +94,7 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         time_limit=options.time_limit,
         soft_time_limit=options.soft_time_limit,
         start_method=_start_method(options.start_method or conf.worker_pool_start_method, pool),
+        event_loop=_event_loop(app, pool),
         max_tasks=_per_child(app, pool, options.max_tasks_per_child, conf.worker_max_tasks_per_child),
         max_memory=_per_child(app, pool, options.max_memory_per_child, conf.worker_max_memory_per_child),
         log=logging_of(app, options, node),
@@ -120,6 +124,13 @@ def chosen_pool(name: str) -> str:
     if pool in EXTRAS and find_spec(pool) is None:
         raise ImproperlyConfigured(f"The pool {pool} needs a library: pip install 'umbel[{pool}]'.")
     return pool
+
+
+def _event_loop(app: Umbel, pool: str) -> EventLoop:
+    kind: EventLoop = app.conf.worker_event_loop
+    if pool == "asyncio" and kind == "uvloop" and not has_uvloop():
+        raise ImproperlyConfigured("worker_event_loop = 'uvloop' needs a library: pip install 'umbel[fast]'.")
+    return kind
 
 
 def _size(app: Umbel, options: WorkerOptions, pool: str) -> tuple[int, int]:

@@ -56,6 +56,11 @@ class Worker(Values):
     worker_uid = Setting(maybe(user_or_group), None, "User, by name or number, that a worker started by root becomes.")
     worker_gid = Setting(maybe(user_or_group), None, "Group, by name or number, that a worker started by root becomes.")
     worker_umask = Setting(maybe(umask), None, "Permissions that files the worker makes do not get: octal digits.")
+    worker_event_loop = Setting(
+        choice("auto", "uvloop", "asyncio"),
+        "auto",
+        "Event loop of the lane asyncio: uvloop's (extra fast), Python's own, or uvloop's where it is installed.",
+    )
     worker_executable = Setting(maybe(text), None, "The Python that umbel worker --detach starts. None: the same.")
     worker_max_memory_per_child = Setting(
         maybe(count.of("KiB")), None, "Memory above which a process is replaced, after the task that it runs."
