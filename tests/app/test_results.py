@@ -21,6 +21,7 @@ from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured, IncompleteStream, TaskRevokedError, TimeoutError
 from umbel.core.message import Headers, Message, Properties
 from umbel.core.record import Record
+from umbel.core.revoking import by_stamp
 
 
 @pytest.fixture
@@ -334,6 +335,15 @@ def test_revoking_on_a_running_loop(live: Umbel) -> None:
 
     asyncio.run(main())
     assert set(revoked(live)) == {"one"}
+
+
+def test_what_carries_a_stamp_is_revoked_by_it(live: Umbel) -> None:
+    live.control.revoke_by_stamped_headers({"order": ["A-7", 8]})
+    live.AsyncResult("any").revoke_by_stamped_headers({"tenant": "x"}, terminate=True)
+    found = {text: mark.terminate for text, mark in revoked(live).items()}
+    assert found == {by_stamp("order", "A-7"): None, by_stamp("order", "8"): None, by_stamp("tenant", "x"): "SIGTERM"}
+    with pytest.raises(TypeError, match="mapping of stamps"):
+        live.control.revoke_by_stamped_headers({})
 
 
 def test_replies_to_a_revoke_are_not_built(live: Umbel) -> None:

@@ -23,7 +23,16 @@ def test_calls_are_revoked_by_id(umbel: Run, tasks: Path) -> None:
     assert (refused.returncode, "no signal 'SIGNONE' on this system" in refused.stderr) == (2, True)
     refused = umbel("-A", "tasks", "tasks", "revoke", task_id, "--signal", "SIGTERM")
     assert (refused.returncode, "say --terminate too" in refused.stderr) == (2, True)
-    assert "Missing argument 'ID...'" in umbel("-A", "tasks", "tasks", "revoke").stderr
+    refused = umbel("-A", "tasks", "tasks", "revoke")
+    assert (refused.returncode, "by their ids, or by --stamp" in refused.stderr) == (2, True)
+
+
+def test_calls_are_revoked_by_stamp(umbel: Run, tasks: Path) -> None:
+    words = ("-A", "tasks", "tasks", "revoke", "--stamp", "order=A-7", "--stamp", "order=A=8")
+    assert umbel(*words).stdout == "revoked all that carry order=A-7 or order=A=8\n"
+    assert json.loads(umbel(*words, "--terminate", "--json").stdout) == {"stamps": {"order": ["A-7", "A=8"]}}
+    refused = umbel("-A", "tasks", "tasks", "revoke", "--stamp", "order")
+    assert (refused.returncode, "a stamp is given as KEY=VALUE" in refused.stderr) == (2, True)
 
 
 def test_bindings(umbel: Run, module: Callable[..., Path]) -> None:

@@ -1,12 +1,13 @@
 """``app.control``: orders about tasks that were sent already. Leaves marks in the broker; knows no worker."""
 
 import signal as signals
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from umbel.app import coroutine
 from umbel.core.delivery import Revocation
 from umbel.core.errors import ImproperlyConfigured
+from umbel.core.revoking import by_stamps
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -53,6 +54,31 @@ class Control:
             )
         if marks := marks_of(task_id, terminate=terminate, signal=signal):
             await self._app.connections.revoke(marks)
+
+    def revoke_by_stamped_headers(
+        self,
+        headers: Mapping[str, Any],
+        destination: Sequence[str] | None = None,
+        terminate: bool = False,
+        signal: Signal = None,
+        reply: bool = False,
+    ) -> None:
+        """``revoke`` for all tasks that carry any of these stamps, also those that are sent within three hours.
+
+        ``headers`` is ``{"order": "A-7"}``; a value may be a list of values. Values are compared as text.
+        """
+        coroutine.run(self.arevoke_by_stamped_headers(headers, destination, terminate, signal, reply))
+
+    async def arevoke_by_stamped_headers(
+        self,
+        headers: Mapping[str, Any],
+        destination: Sequence[str] | None = None,
+        terminate: bool = False,
+        signal: Signal = None,
+        reply: bool = False,
+    ) -> None:
+        """``revoke_by_stamped_headers``, for coroutines."""
+        await self.arevoke(by_stamps(headers), destination, terminate, signal, reply)
 
     def terminate(self, task_id: str | Iterable[str], signal: Signal = None) -> None:
         """``revoke`` with ``terminate``."""

@@ -101,6 +101,9 @@ class EagerResult(AsyncResult[R]):
         """It has run already; only the state changes."""
         self._record = self._seen = Record(states.REVOKED, task_id=self.id)
 
+    def revoke_by_stamped_headers(self, *args: Any, **kwargs: Any) -> None:
+        """It has run already."""
+
     def exists(self) -> bool:
         """Always."""
         return True

@@ -4,7 +4,7 @@ Every reading method has an async twin with the prefix ``a``, and ``await result
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -310,6 +310,12 @@ class AsyncResult(Generic[R]):
     async def arevoke(self, terminate: bool = False, signal: str | None = None) -> None:
         """``revoke``, for coroutines."""
         await self.app.control.arevoke(self.id, terminate=terminate, signal=signal)
+
+    def revoke_by_stamped_headers(
+        self, headers: Mapping[str, Any], terminate: bool = False, signal: str | None = None
+    ) -> None:
+        """``app.control.revoke_by_stamped_headers``: what carries any of these stamps, whether or not it is this."""
+        self.app.control.revoke_by_stamped_headers(headers, terminate=terminate, signal=signal)
 
     # What else is known -----------------------------------------------------------------------------------------------
 

@@ -165,13 +165,16 @@ class Limits(Protocol):
 
 @runtime_checkable
 class Revocations(Protocol):
-    """The set of task ids that must not run."""
+    """The set of what must not run: task ids, and texts that stand for many (``core.revoking``)."""
 
     async def revoke(self, marks: Sequence[Revocation], *, expires: float) -> int:
         """Add to the set, for ``expires`` seconds, and return its new version."""
 
     async def revoked(self) -> tuple[int, dict[str, Revocation]]:
         """The version and the set, without what has expired."""
+
+    async def pardon(self, ids: Sequence[str]) -> int:
+        """Take these off the set, and return its new version."""
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """``umbel tasks``: the tasks that the application knows, and orders about calls of them."""
 
 import inspect
+from collections.abc import Sequence
 
 import click
 
@@ -27,12 +28,18 @@ def list_(as_json: bool) -> None:
 
 
 @command.command("revoke")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="ID...")
+@click.option("--stamp", "stamps", multiple=True, metavar="KEY=VALUE", help="All that carry this stamp; repeatable.")
 @click.option("--terminate", is_flag=True, help="End them where they run already.")
 @click.option("--signal", metavar="NAME", help="The signal that ends them, with --terminate.  [default: SIGTERM]")
 @json_option
-def revoke(ids: tuple[str, ...], terminate: bool, signal: str | None, as_json: bool) -> None:
-    """Have no worker start the calls of these ids, which `umbel call` and `AsyncResult.id` show."""
+def revoke(ids: tuple[str, ...], stamps: tuple[str, ...], terminate: bool, signal: str | None, as_json: bool) -> None:
+    """Have no worker start the calls of these ids, which `umbel call` and `AsyncResult.id` show.
+
+    With --stamp, those that carry a stamp, also those that are sent within the next three hours.
+    """
+    if bool(ids) == bool(stamps):
+        raise click.UsageError("name the calls by their ids, or by --stamp KEY=VALUE")
     if signal is not None:
         if not terminate:
             raise click.UsageError("--signal is for what runs: say --terminate too")
@@ -40,12 +47,32 @@ def revoke(ids: tuple[str, ...], terminate: bool, signal: str | None, as_json: b
             signal_name(signal)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
+    control = application(by_broker=True).control
+    if stamps:
+        headers = stamps_of(stamps)
+        control.revoke_by_stamped_headers(headers, terminate=terminate, signal=signal)
+        if as_json:
+            show_json({"stamps": headers})
+        else:
+            click.echo(f"revoked all that carry {' or '.join(stamps)}")
+        return
     wanted = list(dict.fromkeys(ids))
-    application(by_broker=True).control.revoke(wanted, terminate=terminate, signal=signal)
+    control.revoke(wanted, terminate=terminate, signal=signal)
     if as_json:
         show_json({"revoked": wanted})
     else:
         click.echo(f"revoked {len(wanted):,}")
+
+
+def stamps_of(words: Sequence[str]) -> dict[str, list[str]]:
+    """``KEY=VALUE`` as stamps and their values. Raises ``UsageError``."""
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--stamp {word}: a stamp is given as KEY=VALUE")
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def show_tasks(*, as_json: bool) -> None:

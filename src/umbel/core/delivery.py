@@ -247,7 +247,10 @@ class DeadLetter(msgspec.Struct):
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """A task id that must not run. ``terminate`` names the signal that ends it where it runs already."""
+    """What must not run: a task id, or a text that stands for many (``core.revoking``).
+
+    ``terminate`` names the signal that ends it where it runs already.
+    """
 
     task_id: str
     terminate: str | None = None

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.app.application import Umbel
+from umbel.app.connections import REVOKE_EXPIRES
 from umbel.broker.base import Consumer
 from umbel.core.delivery import (
     ConsumerId,
@@ -23,6 +24,7 @@ from umbel.core.delivery import (
 )
 from umbel.core.errors import BackendStoreError, OperationalError
 from umbel.core.record import Record
+from umbel.core.revoking import Marks
 from umbel.runtime import system
 from umbel.runtime.unpatched import Flag, Loop, start
 from umbel.worker.board import Board
@@ -51,7 +53,7 @@ class IoThread:
         self.plan = plan
         self.hand = hand
         self.loop: asyncio.AbstractEventLoop
-        self.revoked: dict[str, Revocation] = {}
+        self.marks = Marks()
         self.on_ready: Callable[[], None] = lambda: None
         self._clock = app.clock
         self._ahead = ahead
@@ -70,6 +72,7 @@ class IoThread:
         self._revocations = 0
         self._bodies = Bodies(app, hand)
         self._renew_at = 0.0
+        self._heeds = False
 
     # From other threads -----------------------------------------------------------------------------------------------
 
@@ -90,6 +93,10 @@ class IoThread:
     def stopping(self) -> bool:
         """Whether this process was told to stop."""
         return self._stopping
+
+    def heed_marks(self) -> None:
+        """There are marks for many tasks: see whether one is about what runs. At any time; safe to repeat."""
+        self._tell(self._begin_heeding)
 
     def orphaned(self) -> None:
         """The supervisor is gone: stop, and leave in time, whatever runs. At any time; safe to repeat."""
@@ -183,6 +190,8 @@ class IoThread:
     async def _turns(self) -> None:
         while True:
             self._show()
+            if self._heeds:
+                await self._heed_marks()
             recalled = self._board.recalled()
             if recalled or self._intake.busy() or (self._stopping and self._intake.unstarted):
                 self._intake.hand_back()
@@ -288,11 +297,27 @@ class IoThread:
 
     async def _claimed(self, turn: Turn, room: int) -> None:
         if turn.revocations != self._revocations:
-            self._revocations, self.revoked = await self._keeper.revoked()
+            await self._read_marks()
         if room:
             self._drained = len(turn.deliveries) < room
         if turn.deliveries:
             await self._intake.sort(turn.deliveries)
+
+    async def _read_marks(self) -> None:
+        self._revocations, found = await self._keeper.revoked()
+        self.marks = Marks(found)
+
+    async def _heed_marks(self) -> None:
+        """Mark by id what runs here and falls under a mark for many: the supervisor knows nothing but ids."""
+        self._heeds = False
+        try:
+            await self._read_marks()
+            runs = [held.delivery.message.headers for held in self.hand.running() if held.delivery.message is not None]
+            hit = {headers.id: mark for headers in runs if (mark := self.marks.hit(headers)) and mark.terminate}
+            if found := [Revocation(id, mark.terminate) for id, mark in hit.items() if self.marks.of(id) is None]:
+                await self._keeper.revoke(found, expires=REVOKE_EXPIRES)
+        except OperationalError as error:
+            logger.warning("What of the running tasks is revoked cannot be told: %s", error)
 
     # Connection and lease ---------------------------------------------------------------------------------------------
 
@@ -379,6 +404,10 @@ class IoThread:
             logger.info("Stopping: claims no more, ends after what runs")
         self._stopping = self._intake.closed = True
         self._board.stopping()
+        self._wake.set()
+
+    def _begin_heeding(self) -> None:
+        self._heeds = True
         self._wake.set()
 
     def _leave_if_orphaned(self) -> None:

@@ -16,7 +16,7 @@ from umbel.app.traits import Traits
 from umbel.core import states
 from umbel.core.delivery import Delivery, Keep, Release, Settlement
 from umbel.core.errors import ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
-from umbel.core.message import Message
+from umbel.core.message import Headers, Message
 from umbel.core.options import timestamp
 from umbel.core.outcome import Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
@@ -42,7 +42,7 @@ class Lane:
         self.ahead = ahead
         self.clock = app.clock
         self.nodename = plan.nodename
-        self.revoked: Callable[[str], bool] = lambda id: False
+        self.revoked: Callable[[Headers], bool] = lambda headers: False
         self.retire: Callable[[str], None] = lambda why: None
         """Ends this process after what runs, so that a fresh one takes its place. From any thread."""
         self.worn: Callable[[int], None] = lambda count: None
@@ -96,7 +96,7 @@ class Lane:
         headers = message.headers
         if headers.expires is not None and self._has_expired(headers.expires):
             return self._revoke(traits, message, held.delivery, "expired")
-        if self.revoked(headers.id):
+        if self.revoked(headers):
             return self._revoke(traits, message, held.delivery, "revoked")
         return None
 

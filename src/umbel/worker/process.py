@@ -58,7 +58,7 @@ class Process:
         self.hand = Hand(app.clock, board)
         self.io = IoThread(app, plan, self.hand, ahead, consumer)
         self.lane = make_lane(app, plan, self.hand, ahead)
-        self.lane.revoked = lambda id: id in self.io.revoked
+        self.lane.revoked = lambda headers: bool(self.io.marks) and self.io.marks.hit(headers) is not None
         self.lane.retire = self._retire
         self.lane.worn = Wear(plan, self._retire).after
         self._app = app
@@ -157,6 +157,8 @@ def _obey(process: Process, order: list[bytes]) -> None:
     match order:
         case [b"stop"]:
             process.io.stop()
+        case [b"heed"]:
+            process.io.heed_marks()
         case [b"end", generation, serial]:
             try:
                 process.lane.terminate(int(generation), int(serial))

@@ -93,6 +93,13 @@ class Child:
         except OSError:
             pass
 
+    def heed_marks(self) -> None:
+        """Ask it to look whether marks for many tasks are about one that it runs."""
+        try:
+            self.line.send(b"heed\n")
+        except OSError:
+            pass
+
     def end(self, generation: int, serial: int) -> None:
         """Ask it to end one task that it runs."""
         try:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from umbel.broker.base import Admin
-from umbel.core.delivery import Revocation
 from umbel.core.errors import OperationalError
+from umbel.core.revoking import Marks
 from umbel.runtime import children
 from umbel.runtime.clock import Clock
 from umbel.worker.board import Slot
@@ -35,7 +35,8 @@ class Watch:
         self._plan = plan
         self._clock = clock
         self._keeper = keeper
-        self._revoked: dict[str, Revocation] = {}
+        self._marks = Marks()
+        self._told: frozenset[str] = frozenset()
         self._revocations_at = 0.0
 
     async def run(self, seats: Sequence[Seat]) -> None:
@@ -44,7 +45,7 @@ class Watch:
             now = self._clock.monotonic()
             if now > self._revocations_at and any(any(seat.running()) for seat in seats if seat.is_alive()):
                 self._revocations_at = now + REVOCATIONS
-                await self._read_revocations()
+                await self._read_revocations(seats)
             for seat in seats:
                 if seat.is_alive() and seat.ready and seat.killing is None:
                     await self._look(seat, now)
@@ -54,7 +55,7 @@ class Watch:
         silent = now - seat.board.last_beat()
         running = list(seat.running())
         for slot in running:
-            mark = self._revoked.get(slot.id)
+            mark = self._marks.of(slot.id)
             if mark is not None and mark.terminate is not None and self._still(seat, slot):
                 if self._ends_it_itself(seat, slot, now):
                     continue
@@ -84,11 +85,19 @@ class Watch:
             seat.child.end(slot.generation, slot.serial)
         return asked is None or now - asked < GRACE
 
-    async def _read_revocations(self) -> None:
+    async def _read_revocations(self, seats: Sequence[Seat]) -> None:
         try:
-            _, self._revoked = await self._keeper.revoked()
+            _, found = await self._keeper.revoked()
         except OperationalError as error:
             logger.warning("%s", error)
+            return
+        self._marks = Marks(found)
+        of_many = self._marks.of_many(terminating=True)
+        if of_many - self._told:  # boards show ids alone: whether one is about what runs, its process must say
+            for seat in seats:
+                if seat.is_alive() and seat.ready and seat.child is not None:
+                    seat.child.heed_marks()
+        self._told = of_many
 
     def _is_stuck(self, seat: Seat, running: list[Slot]) -> bool:
         """No sign of life for a lease, and no task to account for it; or stopped from outside."""

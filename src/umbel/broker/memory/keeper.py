@@ -139,6 +139,16 @@ class MemoryKeeper:
             marks = {id: Revocation(id, mark[0]) for id, mark in self._state.revoked.items() if mark[1] >= now}
             return self._state.revocations, marks
 
+    async def pardon(self, ids: Sequence[str]) -> int:
+        """As the port says."""
+        with self._space.lock:
+            for id in ids:
+                self._state.revoked.pop(id, None)
+            self._state.revocations += 1
+            version = self._state.revocations
+        self._space.changed()
+        return version
+
     # Dead letters -----------------------------------------------------------------------------------------------------
 
     async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:

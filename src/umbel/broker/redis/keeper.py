@@ -130,6 +130,10 @@ class RedisKeeper:
         marks = zip(names[::2], names[1::2], strict=True)
         return version, {id: Revocation(id, terminate or None) for id, terminate in marks}
 
+    async def pardon(self, ids: Sequence[str]) -> int:
+        """As the port says."""
+        return int(await self._run("pardon", *ids))
+
     # Dead letters -----------------------------------------------------------------------------------------------------
 
     async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:

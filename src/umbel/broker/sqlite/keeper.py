@@ -145,6 +145,16 @@ class SqliteKeeper:
         version, found = await self._database.alook(read)
         return version, {task_id: Revocation(task_id, terminate) for task_id, terminate in found}
 
+    async def pardon(self, ids: Sequence[str]) -> int:
+        """As the port says."""
+
+        def take_off(link: sqlite3.Connection) -> int:
+            link.executemany(SQL["pardon"], [(id,) for id in ids])
+            link.execute(SQL["count_revocation"])
+            return int(link.execute(SQL["revocations"]).fetchone()[0])
+
+        return await self._database.arun(take_off)
+
     # Dead letters -----------------------------------------------------------------------------------------------------
 
     async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:

@@ -177,6 +177,9 @@ INSERT INTO revoked VALUES (?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE
 SET terminate = coalesce(excluded.terminate, terminate), expires = max(expires, excluded.expires);
 
+-- name: pardon
+DELETE FROM revoked WHERE task_id = ?;
+
 -- name: count_revocation
 UPDATE counter SET value = value + 1 WHERE name = 'revocations';
 

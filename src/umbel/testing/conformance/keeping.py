@@ -4,6 +4,7 @@ import pytest
 
 from umbel.broker.base import Admin
 from umbel.core.delivery import Ack, Bury, Depth, Park, Revocation, Want
+from umbel.core.revoking import by_root, by_stamp
 from umbel.testing.conformance.site import LOSS, QUEUE, Suite, asynchronous, call, names, new_id
 
 
@@ -125,6 +126,25 @@ class SharedSuite(Suite):
         await keeper.revoke([Revocation("one")], expires=1)
         self.advance(60)
         assert (await keeper.revoked())[1] == {"one": Revocation("one", "SIGKILL")}
+
+    @asynchronous
+    async def test_marks_for_many_are_kept_like_ids(self) -> None:
+        _, keeper = await self.keeper()
+        texts = [by_stamp("order", "A-7 ✓"), by_root("one"), "one"]
+        version = await keeper.revoke([Revocation(text, "SIGTERM") for text in texts], expires=60)
+        assert await keeper.revoked() == (version, {text: Revocation(text, "SIGTERM") for text in texts})
+
+    @asynchronous
+    async def test_what_is_pardoned_is_off_the_set_and_everybody_reads_it_anew(self) -> None:
+        _, keeper = await self.keeper()
+        consumer = await self.consumer()
+        version = await keeper.revoke([Revocation("one", "SIGKILL"), Revocation("two")], expires=60)
+        assert await keeper.pardon(["one", "nobody"]) > version
+        turn = await consumer.exchange([], Want((QUEUE,), 1))
+        assert turn.revocations > version
+        assert (await keeper.revoked())[1] == {"two": Revocation("two")}
+        await keeper.revoke([Revocation("one")], expires=60)
+        assert (await keeper.revoked())[1]["one"] == Revocation("one")
 
     @asynchronous
     async def test_survey_counts(self) -> None:
