@@ -21,7 +21,7 @@ PORTS: dict[Any, set[str]] = {
     broker.Keeper: {"adopt", "survey", "purge", "prune"},
     broker.RenewFor: {"enroll", "renew_for"},
     broker.Limits: {"slots"},
-    broker.Revocations: {"revoke", "revoked"},
+    broker.Revocations: {"revoke", "revoked", "pardon"},
     broker.DeadLetters: {"dead", "revive", "discard"},
     broker.Broker: {"producer", "sync_producer", "consumer", "keeper", "shares_server", "close"},
     result.SyncStore: {"write", "read", "wait", "forget", "close"},
