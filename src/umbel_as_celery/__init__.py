@@ -1,6 +1,7 @@
 """The alias: ``import celery`` gives ``umbel.celery``. Loads nothing of Umbel until a program imports one of the names.
 
-A package of its own beside ``umbel``, because the ``.pth`` file of the distribution runs it while Python starts.
+A package of its own beside ``umbel``, because the ``.pth`` file of the distribution runs it while Python starts, ahead
+of pytest, which rewrites the assertions of plugins: PYTEST_DONT_REWRITE.
 """
 
 import sys
@@ -20,7 +21,7 @@ def install() -> None:
 
     Raises ``ImportError`` where the real ones were imported before: a program must not hold both.
     """
-    if any(isinstance(finder, Alias) for finder in sys.meta_path):
+    if installed():
         return
     for name in HOMES:
         if name in sys.modules:
@@ -29,6 +30,11 @@ def install() -> None:
                 "import of celery or kombu, or set UMBEL_AS_CELERY=1"
             )
     sys.meta_path.insert(0, Alias())
+
+
+def installed() -> bool:
+    """Whether it is on."""
+    return any(isinstance(finder, Alias) for finder in sys.meta_path)
 
 
 def native(name: str) -> str | None:

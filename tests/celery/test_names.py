@@ -17,7 +17,7 @@ MODULES = sorted(
     for path in HOME.rglob("*.py")
     if path.stem != "__main__"
 )
-ALL = f"import {', '.join(MODULES)}"
+ALL = f"import {', '.join(name for name in MODULES if not name.startswith('umbel.celery.contrib'))}"
 
 
 @pytest.mark.parametrize("name", MODULES)

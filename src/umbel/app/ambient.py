@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _apps: "weakref.WeakSet[Umbel]" = weakref.WeakSet()
 _shared: "list[Callable[[Umbel], Any]]" = []
+_local: "set[Callable[[Umbel], Any]]" = set()
+"""What of that a function shared, and no module."""
 _current: "list[Umbel]" = []  # one at most
 _scoped: "ContextVar[Umbel | None]" = ContextVar("umbel_app", default=None)
 
@@ -55,6 +57,21 @@ def using(app: "Umbel") -> "Iterator[Umbel]":
         _scoped.reset(token)
 
 
+@contextmanager
+def restored() -> Iterator[None]:
+    """After the block, the current app is that of before, and the tasks that functions shared in it are forgotten.
+
+    What a module shared in the block stays: no later import would share it again.
+    """
+    current, shared = list(_current), list(_shared)
+    try:
+        yield
+    finally:
+        _current[:] = current
+        _shared[:] = [make for make in _shared if make in shared or make not in _local]
+        _local.intersection_update(_shared)
+
+
 def get_current_app() -> "Umbel":
     """The current app. Raises ``ImproperlyConfigured`` if none was made."""
     app = _scoped.get() or (_current[0] if _current else None)
@@ -78,9 +95,14 @@ def get_current_task() -> "Task[..., Any] | None":
 # Shared tasks ---------------------------------------------------------------------------------------------------------
 
 
-def share(make: "Callable[[Umbel], Any]") -> None:
-    """Have ``make(app)`` called for every app: those finalized already now, all others when they are."""
+def share(make: "Callable[[Umbel], Any]", *, local: bool = False) -> None:
+    """Have ``make(app)`` called for every app: those finalized already now, all others when they are.
+
+    ``local`` where a function made the task, which may do so again.
+    """
     _shared.append(make)
+    if local:
+        _local.add(make)
     for app in list(_apps):
         if app.finalized:
             make(app)

@@ -8,6 +8,7 @@ assigned before survives it.
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from umbel.app import source
@@ -184,6 +185,20 @@ class Config(Settings, MutableMapping[str, Any]):
         with self._lock:
             self._assigned[name] = checked
             self._changed()
+
+    @contextmanager
+    def overridden(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Other values for the length of a block, as a test wants them. What is assigned inside goes with its end."""
+        with self._lock:
+            before = dict(self._assigned)
+        try:
+            self.update(values)
+            yield
+        finally:
+            self._thaw_check("what a block has overridden")
+            with self._lock:
+                self._assigned = before
+                self._changed()
 
     def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Values for what nobody set, weaker than all other sources; a callable is called when one is needed."""

@@ -143,5 +143,5 @@ def _shared(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         if name not in app.all_tasks:
             task_of(app, function, name=name, **options)
 
-    ambient.share(make)
+    ambient.share(make, local="<locals>" in function.__qualname__)
     return ambient.Proxy(lambda: ambient.get_current_app().tasks[name], f"<@task: {name} of the current app>")

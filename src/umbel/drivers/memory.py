@@ -89,6 +89,12 @@ def space(url: str) -> Space:
         return _spaces.setdefault(url.rstrip("/"), Space())
 
 
+def discard(url: str) -> None:
+    """Forget a space: who opens the URL the next time finds an empty one."""
+    with _guard:
+        _spaces.pop(url.rstrip("/"), None)
+
+
 _guard = threading.Lock()
 _spaces: dict[str, Space] = {}
 

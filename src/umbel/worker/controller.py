@@ -5,9 +5,12 @@ From an application and options to a worker that runs, and its exit status. Who 
 
 import asyncio
 import logging
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from importlib import reload as reload_module
 from types import TracebackType
 from typing import Any
 
@@ -30,7 +33,7 @@ logger = logging.getLogger("umbel.worker")
 Beside = Callable[[], AbstractContextManager[object]]
 """What runs in the worker's first process as long as the worker does."""
 SOON = 30.0
-"""Seconds that a ``with`` block waits for its worker to be ready, and to have stopped."""
+"""Seconds that a ``with`` block waits for its worker to be ready."""
 
 
 class Worker:
@@ -57,6 +60,8 @@ class Worker:
         self.consumer = Consumer(app, self.hostname)
         self.queues: list[str] = []
         self.exitcode: int | None = None
+        self.patience = SOON
+        """Seconds that the end of a ``with`` block waits for the worker to have stopped."""
         self.plan: Plan
         self._on_banner = on_banner
         self._beside = beside
@@ -160,6 +165,19 @@ class Worker:
         if told:
             stop()
 
+    def reload(self, modules: Iterable[str] = (), reload: bool = False) -> None:
+        """Import modules that have tasks, with ``reload`` also those that are imported already.
+
+        Under ``solo`` the worker runs the tasks that the app has when a message comes, so that those which a test
+        makes beside it need no more; processes know the tasks with which they were started.
+        """
+        for name in modules:
+            module = sys.modules.get(name)
+            if module is None:
+                import_module(name)
+            elif reload:
+                reload_module(module)
+
     def is_ready(self) -> None:
         """For those who run it: it takes tasks now."""
         logger.info("%s ready.", self.hostname)
@@ -182,8 +200,8 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-        if not self._ended.wait(SOON) and error is None:
-            raise RuntimeError(f"the worker has not stopped within {SOON:g} s")
+        if not self._ended.wait(self.patience) and error is None:
+            raise RuntimeError(f"the worker has not stopped within {self.patience:g} s: a task of its runs on")
         if self._error is not None and error is None:
             raise self._error
 

@@ -1,0 +1,1 @@
+"""Celery's ``contrib``: what is beside the core."""

@@ -1,0 +1,1 @@
+"""Celery's ``contrib.testing``: applications, workers and tasks for tests. Imports no pytest."""
