@@ -32,7 +32,6 @@ from umbel.worker.runner import Runner
 T = TypeVar("T")
 FOLDER = "UMBEL_FAILPOINTS"
 Stroke = Literal["kill", "stop"]
-SIGNALS = MappingProxyType({"kill": signal.SIGKILL, "stop": signal.SIGSTOP})
 POINTS = MappingProxyType(
     {
         "claimed": "messages are claimed, and nobody has looked at them",
@@ -92,7 +91,7 @@ class _Failpoints:
             if name == point and self._reached[point] > int(skip) and self._take(token):
                 if self._ledger is not None:
                     self._ledger.note("fault", f"failpoint-{point}", pids=os.getpid(), slots=slots, stroke=stroke)
-                os.kill(os.getpid(), SIGNALS[stroke])
+                os.kill(os.getpid(), signal.SIGKILL if stroke == "kill" else signal.SIGSTOP)
 
     def _take(self, token: str) -> bool:
         try:
