@@ -49,7 +49,18 @@ class Closing(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-Step = Opening | Extension | Part | Closing
+class Reopening(msgspec.Struct, frozen=True):
+    """A join waits again for its parts that failed: they are forgotten, the others stay. One that is done is emptied.
+
+    ``size`` is for a join of which nothing is left (None: as it was).
+    """
+
+    group: str
+    size: int | None = None
+    shape: list[Any] | tuple[Any, ...] | None = None
+
+
+Step = Opening | Extension | Part | Closing | Reopening
 """What can be done to a join. All may be repeated."""
 
 
@@ -67,6 +78,18 @@ class Joined(msgspec.Struct, frozen=True):
     group: str
     parts: tuple[bytes, ...]
     shape: bytes | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How full a join is. ``size`` is None where it is not known; of what ``arrived``, so many parts ``failed``.
+
+    ``state``: ``open``, ``failed`` (its body was not called, and it may still be mended) or ``done``.
+    """
+
+    size: int | None
+    arrived: int
+    failed: int
+    state: str = "open"
 
 
 class Abandoned(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ The suite that holds every adapter is ``umbel.testing.result_conformance``.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from umbel.core.joining import Abandoned, Joined, Step
+from umbel.core.joining import Abandoned, Joined, Standing, Step
 from umbel.core.record import Record
 from umbel.core.states import FAILURE
 
@@ -93,6 +93,9 @@ class Joins(Protocol):
 
     def take_sync(self, steps: Sequence[Step]) -> list[Joined | None]:
         """``take``, blocking."""
+
+    async def standings(self, groups: Sequence[str]) -> dict[str, Standing]:
+        """How full these joins are: those that are there, by group. Raises ``BackendGetMetaError``."""
 
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """Claim up to ``limit`` joins that are complete, and that nobody saw to for ``CLAIM`` seconds."""

@@ -61,6 +61,38 @@ local function joining()
     return false
   end
 
+  -- Takes out a failed part, and what its task is counted as, so that it counts anew.
+  local function forget(key, ordered, part, counted)
+    local id = string.match(part, '^%[1, ?"([^"]*)"') or ''
+    for _, one in ipairs(counted[id] or {}) do call('SREM', key .. '.d', one) end
+    if ordered == '' then call('LREM', key .. '.j', 1, part) else call('ZREM', key .. '.j', part) end
+  end
+
+  local function counted_by_id(key)
+    local found = {}
+    for _, one in ipairs(call('SMEMBERS', key .. '.d')) do
+      local id = string.match(one, '^(.*):[^:]*$') or one
+      found[id] = found[id] or {}
+      table.insert(found[id], one)
+    end
+    return found
+  end
+
+  function step.reopen(key, own, all, ttl, ordered, size, shape)
+    call('DEL', key .. '.c')
+    local counted = counted_by_id(key)
+    for _, part in ipairs(call(ordered == '' and 'LRANGE' or 'ZRANGE', key .. '.j', 0, -1)) do
+      if not find(part, '^%[1, ?"[^"]*", ?"SUCCESS"') then forget(key, ordered, part, counted) end
+    end
+    if call('EXISTS', key .. '.s') == 0 then
+      local known = call('HGET', own, 'size') or size
+      if known ~= '' then set(key .. '.s', known, ttl) end
+    end
+    call('HDEL', own, 'size', 'bad')
+    if shape ~= '' then set(key, shape, ttl) end
+    return false
+  end
+
   -- The part that this task left before, and whether it is a success. Celery writes a space after each comma.
   local function before(key, score, id)
     if score == '+inf' then return nil end

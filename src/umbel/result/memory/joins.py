@@ -6,7 +6,18 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.joining import (
+    CLAIM,
+    Abandoned,
+    Closing,
+    Extension,
+    Joined,
+    Opening,
+    Part,
+    Reopening,
+    Standing,
+    Step,
+)
 from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Ask, Space
 from umbel.runtime.clock import Clock
@@ -61,6 +72,13 @@ class MemoryJoins:
         with self._space.lock:
             return [ask.perform()[1] for ask in asked]
 
+    async def standings(self, groups: Sequence[str]) -> dict[str, Standing]:
+        """As the port says."""
+        now = self._clock.now()
+        with self._space.lock:
+            found = {group: join for group in groups if (join := self._joins.get(group)) and join.expires > now}
+            return {group: _standing(join) for group, join in found.items()}
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""
         now = self._clock.now()
@@ -99,6 +117,8 @@ class MemoryJoins:
                 joined = _add(join, step, data, now, undo)
             case Closing(_, failed):
                 _close(join, failed)
+            case Reopening():
+                _reopen(join, step)
         join.expires = float("inf") if self._expires is None else now + self._expires
         return partial(_undo, undo), joined
 
@@ -143,6 +163,21 @@ def _close(join: _Join, failed: int) -> None:
         join.state = "failed"
     else:
         join.state, join.parts, join.body, join.shape = "done", {}, None, None
+
+
+def _reopen(join: _Join, step: Reopening) -> None:
+    if join.state == "done":
+        join.extra = 0
+    join.state, join.claim, join.claimed = "open", None, 0.0
+    join.parts = {place: part for place, part in join.parts.items() if part[0]}
+    join.size = join.size if step.size is None else step.size
+    join.shape = join.shape if step.shape is None else wire.encode_shape(step.shape)
+
+
+def _standing(join: _Join) -> Standing:
+    size = None if join.size is None else join.size + join.extra
+    failed = sum(not good for good, _ in join.parts.values())
+    return Standing(size, len(join.parts), failed, join.state)
 
 
 def _joined(group: str, join: _Join) -> Joined:

@@ -10,17 +10,29 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.joining import (
+    CLAIM,
+    Abandoned,
+    Closing,
+    Extension,
+    Joined,
+    Opening,
+    Part,
+    Reopening,
+    Standing,
+    Step,
+)
 from umbel.core.states import SUCCESS
 from umbel.drivers.redis import JOINING, Command, Place, explained, is_error
 from umbel.result.redis.groups import KEY
-from umbel.result.trouble import storing
+from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import Clock
 from umbel.wire import parts as wire
 
 _TAKE = f"{JOINING}local join, check = joining()\ncheck(KEYS[1])\nreturn join(KEYS[1], ARGV[1])\n"
 _ABANDONED = resources.files(__package__).joinpath("abandoned.lua").read_text()
-_SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED)}
+_STANDING = resources.files(__package__).joinpath("standing.lua").read_text()
+_SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED, _STANDING)}
 _TEXT = {sha: text for text, sha in _SHA.items()}
 CLAIM_FOR = int(CLAIM)
 DONE_FOR = 300
@@ -72,6 +84,20 @@ class RedisJoins:
                 (replies[place],) = self.call_sync([command])
             return self._joined(replies)
 
+    async def standings(self, groups: Sequence[str]) -> dict[str, Standing]:
+        """As the port says."""
+        sent = [
+            ("EVALSHA", _SHA[_STANDING], 1, self._keys + group, self._owns + group, self._ordered) for group in groups
+        ]
+        with reading(()):
+            replies = await self._sure(sent) if sent else []
+            self._refuse_errors(replies)
+        return {
+            group: Standing(None if reply[0] < 0 else reply[0], reply[1], reply[2], reply[3].decode())
+            for group, reply in zip(groups, replies, strict=True)
+            if reply
+        }
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""
         now = self._clock.now()
@@ -91,6 +117,14 @@ class RedisJoins:
         match step:
             case Opening(_, size, shape):
                 return "open", *common, size, "" if shape is None else wire.encode_shape(shape).decode()
+            case Reopening(_, size, shape):
+                return (
+                    "reopen",
+                    *common,
+                    self._ordered,
+                    "" if size is None else size,
+                    "" if shape is None else wire.encode_shape(shape).decode(),
+                )
             case Extension(_, by):
                 return "extend", *common, by
             case Closing(group, failed):

@@ -8,11 +8,22 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.joining import CLAIM, Abandoned, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.joining import (
+    CLAIM,
+    Abandoned,
+    Closing,
+    Extension,
+    Joined,
+    Opening,
+    Part,
+    Reopening,
+    Standing,
+    Step,
+)
 from umbel.core.states import SUCCESS
 from umbel.drivers.sqlite import Ask, Database, Insert, insert
 from umbel.drivers.sqlite import Part as Tables
-from umbel.result.trouble import storing
+from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import Clock
 from umbel.wire import parts as wire
 
@@ -50,6 +61,17 @@ _OPEN = (
     "WHERE id = :id AND state <> 'open'",
     "UPDATE chord SET size = :size WHERE id = :id",
     "INSERT INTO chord_kept (id, shape) VALUES (:id, :shape) ON CONFLICT DO UPDATE SET shape = excluded.shape",
+)
+_REOPEN = (
+    "DELETE FROM chord_part WHERE chord = :id AND NOT good",
+    "UPDATE chord SET parts = (SELECT count(*) FROM chord_part WHERE chord = :id), bad = 0, claim = NULL, claimed = 0, "
+    "extra = CASE state WHEN 'done' THEN 0 ELSE extra END, size = coalesce(:size, size), state = 'open' WHERE id = :id",
+    "INSERT INTO chord_kept (id, shape) SELECT :id, :shape WHERE :shape IS NOT NULL "
+    "ON CONFLICT DO UPDATE SET shape = excluded.shape",
+)
+_STANDINGS = (
+    "SELECT id, size + extra, parts, bad, state FROM chord "
+    "WHERE id IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"
 )
 _EXTEND = "UPDATE chord SET extra = extra + ? WHERE id = ?"
 _CLOSE = "UPDATE chord SET state = ?, claim = NULL, claimed = 0 WHERE id = ?"
@@ -99,6 +121,13 @@ class SqliteJoins:
         with storing(()):
             return self._database.run(lambda link: take(link, timed))
 
+    async def standings(self, groups: Sequence[str]) -> dict[str, Standing]:
+        """As the port says."""
+        given = _array(set(groups)), self._clock.now()
+        with reading(()):
+            rows = await self._database.alook(lambda link: link.execute(_STANDINGS, given).fetchall())
+        return {group: Standing(*row) for group, *row in rows}
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""
         with storing(()):
@@ -129,14 +158,21 @@ def take(link: sqlite3.Connection, steps: Sequence[_Timed]) -> list[Joined | Non
                 parts.append(one)
             case Opening(group, size, shape):
                 values = {"id": group, "size": size, "shape": None if shape is None else wire.encode_shape(shape)}
-                for statement in _OPEN:
-                    link.execute(statement, values)
+                _all(link, _OPEN, values)
+            case Reopening(group, again, shape):
+                values = {"id": group, "size": again, "shape": None if shape is None else wire.encode_shape(shape)}
+                _all(link, _REOPEN, values)
             case Extension(group, by):
                 link.execute(_EXTEND, (by, group))
             case Closing(group, failed):
                 _close(link, group, failed)
     completed = _add(link, parts) if parts else {}
     return [completed.get(id(one)) for one in steps]
+
+
+def _all(link: sqlite3.Connection, statements: Sequence[str], values: dict[str, Any]) -> None:
+    for statement in statements:
+        link.execute(statement, values)
 
 
 def _add(link: sqlite3.Connection, parts: Sequence[_Timed]) -> dict[int, Joined]:

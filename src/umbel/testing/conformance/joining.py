@@ -1,7 +1,7 @@
 """Suites for joins: a part counts once, one settlement completes a join and keeps its message, nothing is left."""
 
 from umbel.core.delivery import Ack, Refused, Settled, Settlement, Want
-from umbel.core.joining import CLAIM, Closing, Extension, Joined, Opening, Part, Step
+from umbel.core.joining import CLAIM, Closing, Extension, Joined, Opening, Part, Reopening, Standing, Step
 from umbel.core.states import FAILURE, SUCCESS
 from umbel.result.base import CanJoin, Joins
 from umbel.testing.conformance.site import Suite, asynchronous, call, names, success
@@ -94,6 +94,49 @@ class JoinSuite(Stored):
         assert await self.take(part(0, result="mended")) is None
         assert await self.take(part(1, FAILURE)) is None
         assert results(await self.take(part(2, result="mended too"))) == ["mended", 1, "mended too"]
+
+    @asynchronous
+    async def test_a_join_that_is_opened_again_waits_for_what_failed_and_keeps_the_rest(self) -> None:
+        await self.take(Opening("g1", 3), part(0, FAILURE), part(1), part(2, FAILURE), Closing("g1", failed=2))
+        for _ in range(2):
+            assert await self.take(Reopening("g1")) is None
+        assert (await self.joins.standings(["g1"]))["g1"] == Standing(3, 1, 0)
+        assert await self.take(part(1, result="another")) is None
+        assert await self.take(part(2, result="mended")) is None
+        joined = await self.take(part(0, FAILURE))
+        assert joined is not None
+        found = [wire.decode(data) for data in joined.parts]
+        assert [one.state for one in found] == [FAILURE, SUCCESS, SUCCESS]
+        assert [one.result for one in found][1:] == [1, "mended"]
+
+    @asynchronous
+    async def test_a_join_of_which_nothing_is_left_is_opened_again_by_its_size(self) -> None:
+        shape = [["g1", None], [[["t0", None], None], [["t1", None], None]]]
+        await self.take(Opening("g1", 1), part(0), Closing("g1"))
+        for group in ("g1", "g2"):
+            await self.take(Reopening(group, 2, shape), part(0, group=group))
+            joined = await self.take(part(1, group=group))
+            assert results(joined) == [0, 1]
+            assert joined is not None
+            assert joined.shape is not None
+
+    @asynchronous
+    async def test_an_open_join_that_is_opened_again_keeps_its_size(self) -> None:
+        await self.take(Opening("g1", 2), Extension("g1"), part(0), part(1, FAILURE))
+        await self.take(Reopening("g1"), part(1))
+        assert results(await self.take(part(2))) == [0, 1, 2]
+
+    @asynchronous
+    async def test_a_join_tells_how_full_it_is(self) -> None:
+        await self.take(Opening("g1", 3), Extension("g1"), part(0), part(1, FAILURE), part(None, task_id="x"))
+        await self.take(Opening("g2", 1), part(0, FAILURE, group="g2"), Closing("g2", failed=1))
+        await self.take(Opening("g3", 1), part(0, group="g3"), Closing("g3"))
+        found = await self.joins.standings(["g1", "g2", "g3", "nobody"])
+        assert found["g1"] == Standing(4, 3, 1)
+        assert found["g2"] == Standing(1, 1, 1, "failed")
+        assert found["g3"].state == "done"
+        assert set(found) == {"g1", "g2", "g3"}
+        assert await self.joins.standings([]) == {}
 
     @asynchronous
     async def test_a_success_is_not_replaced(self) -> None:
