@@ -7,6 +7,9 @@ NODE := $(VENV)/.node
 ARGS :=
 FOLDER :=
 
+# Tests wait for processes more than they compute, so a few more run at once than this machine has processors.
+RUNNERS := 3
+
 # The first interpreter that is new enough and really runs (a name on PATH may be an empty shim).
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON := $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -26,7 +29,7 @@ demo: $(READY) ## the main job on real files, with a process killed half-way (FO
 	@$(BIN)/umbel demo $(FOLDER)
 
 test: $(READY) ## every test (ARGS='-k name' for some)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n $(RUNNERS) --dist worksteal $(ARGS)
 
 check: $(CHECKS) ## format, lint, types, floors, docs; changes nothing
 
