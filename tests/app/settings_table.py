@@ -15,6 +15,9 @@ SHOWN_BY = {
     "app/test_canvas.py": {
         "task_allow_error_cb_on_chord_header": "test_errbacks_of_a_header_by_setting",
     },
+    "app/test_dead.py": {
+        "task_keep_failed_limit": "test_letters_are_kept_as_long_and_as_many_as_the_settings_say",
+    },
     "app/test_details.py": {
         "broker_url": "test_the_broker_and_the_store_are_opened_once_per_place",
     },
@@ -74,6 +77,9 @@ SHOWN_BY = {
         "broker_publish_timeout": "test_no_attempt_begins_after_the_timeout",
         "task_publish_retry": "test_it_is_not_repeated_where_that_is_not_wanted",
         "task_publish_retry_policy": "test_no_attempt_begins_after_the_timeout",
+    },
+    "app/test_results.py": {
+        "worker_revoke_expires": "test_marks_last_as_long_as_the_settings_say",
     },
     "app/test_tasks.py": {
         "imports": "test_loading_imports_what_has_tasks",

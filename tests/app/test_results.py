@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.app.conftest import TurnedClock
 from umbel import AsyncResult, Umbel, states
 from umbel.app import request
 from umbel.app.groups import result_from_tuple
@@ -319,6 +320,15 @@ def test_control_revokes_one_or_many(live: Umbel) -> None:
         "four": "SIGKILL",
         "five": None,
     }
+
+
+def test_marks_last_as_long_as_the_settings_say(app: Umbel, clock: TurnedClock) -> None:
+    app.control.revoke("usual")
+    app.conf.worker_revoke_expires = 60
+    app.control.revoke("short")
+    for seconds, left in ((59, {"usual", "short"}), (2, {"usual"}), (3 * 3600 - 62, {"usual"}), (2, set())):
+        clock.time += seconds
+        assert set(revoked(app)) == left
 
 
 def test_control_refuses_what_it_would_have_to_ignore(live: Umbel) -> None:

@@ -1,52 +1,9 @@
-"""Dead letters chosen by task, exception and age."""
+"""Dead letters chosen by task, exception and age, on the command line."""
 
 import json
 from pathlib import Path
 
-import click
-import pytest
-
 from tests.cli.conftest import Run
-from umbel.cli.letters import Choice, choice_of, instant
-from umbel.core.delivery import DeadLetter
-
-NOW = 1_800_000_000.0
-
-
-def letter(detail: str, reason: str = "failed", at: float = NOW) -> DeadLetter:
-    return DeadLetter("1", "celery", reason, detail, at, None)
-
-
-@pytest.mark.parametrize(
-    ("choice", "takes"),
-    [
-        (Choice(), True),
-        (Choice(exception="ValueError"), True),
-        (Choice(exception="builtins.ValueError"), True),
-        (Choice(exception="Value"), False),
-        (Choice(since=NOW), True),
-        (Choice(since=NOW + 1), False),
-        (Choice(task="tasks.add"), False),
-    ],
-)
-def test_what_is_chosen(choice: Choice, takes: bool) -> None:
-    assert choice.takes(letter("ValueError: no: such")) is takes
-
-
-def test_only_failures_have_an_exception() -> None:
-    assert not Choice(exception="ValueError").takes(letter("ValueError: text", reason="rejected"))
-
-
-def test_spans_and_instants() -> None:
-    assert [instant(text, NOW) for text in ("30s", "1.5m", "2h", "7d")] == [
-        NOW - 30,
-        NOW - 90,
-        NOW - 7200,
-        NOW - 604800,
-    ]
-    assert instant("2026-01-31T08:00", NOW) == instant("2026-01-31T09:00+01:00", NOW)
-    with pytest.raises(click.UsageError, match="not a span"):
-        choice_of(None, None, "soon", NOW)
 
 
 def test_letters_are_sent_again_by_what_they_are(umbel: Run, worker: object) -> None:
@@ -69,3 +26,5 @@ def test_a_choice_is_not_mixed_with_ids(umbel: Run, tasks: Path) -> None:
     ):
         refused = umbel("-A", "tasks", "dead", *words)
         assert (refused.returncode, "name the letters by their ids" in refused.stderr) == (2, True)
+    refused = umbel("-A", "tasks", "dead", "delete", "--since", "soon")
+    assert (refused.returncode, "not a span" in refused.stderr) == (2, True)

@@ -24,6 +24,7 @@ from umbel.app.client import Client
 from umbel.app.config import Config, check_keywords
 from umbel.app.connections import Connections
 from umbel.app.control import Control
+from umbel.app.dead import Dead
 from umbel.app.embedding import Embedding
 from umbel.app.handles import Handles
 from umbel.app.outlet import Outlet
@@ -95,6 +96,7 @@ class Umbel(Handles, Embedding):
         self.connections = Connections(self)
         self.schedules = Schedules(self)
         self.control = Control(self)
+        self.dead = Dead(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})

@@ -5,11 +5,12 @@ Safe to use from many threads. What is cached may be used after a fork: the adap
 
 import asyncio
 import weakref
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from umbel.app.identity import uuid
-from umbel.broker.base import Broker, Declares, Producer, Revocations, SyncProducer
+from umbel.broker.base import Admin, Broker, Declares, Producer, SyncProducer
 from umbel.broker.lookup import open_broker
 from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured
@@ -21,9 +22,6 @@ from umbel.wire.records import Codec
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
-
-REVOKE_EXPIRES = 10800.0  # seconds, as Celery's CELERY_WORKER_REVOKE_EXPIRES
-
 
 _REDIS = ("redis", "unix", "sentinel")
 
@@ -141,13 +139,22 @@ class Connections:
             if conf.broker_use_ssl:
                 scheme = self.broker_url.partition(":")[0]
                 raise ImproperlyConfigured(f"broker_use_ssl is set, and {scheme}:// has no TLS; leave it out")
-            return conf.broker_transport_options
+            return {**self._dead_options(), **conf.broker_transport_options}
         given = {
             "socket_connect_timeout": conf.broker_connection_timeout,
             "ssl": conf.broker_use_ssl,
             "pool_limit": conf.broker_pool_limit or 0,
         }
-        return {**given, **conf.broker_transport_options}
+        return {**given, **self._dead_options(), **conf.broker_transport_options}
+
+    def _dead_options(self) -> dict[str, Any]:
+        """How long dead letters are kept, and how many, where somebody says so. 0 keeps no failures, but the others."""
+        conf, given = self._app.conf, {}
+        if conf.value_set_for("task_keep_failed") and conf.task_keep_failed:
+            given["dead_expires"] = conf.task_keep_failed
+        if conf.value_set_for("task_keep_failed_limit"):
+            given["dead_limit"] = conf.task_keep_failed_limit
+        return given
 
     def _store_options(self) -> dict[str, Any]:
         conf = self._app.conf
@@ -164,16 +171,20 @@ class Connections:
         given = {option: value for option, value in named.items() if value is not None}
         return {**given, **conf.result_backend_transport_options}
 
-    async def revoke(self, marks: Sequence[Revocation]) -> None:
-        """Mark tasks in the broker."""
+    @asynccontextmanager
+    async def keeper(self) -> AsyncIterator[Admin]:
+        """A look at the broker, and orders to it, by somebody who claims nothing. For the running event loop."""
         consumer = self.broker.consumer(ConsumerId(uuid(self._app.clock.now())), node=self._app.nodename, queues=())
         keeper = self.broker.keeper(consumer)
-        if not isinstance(keeper, Revocations):
-            raise ImproperlyConfigured(f"the broker {self.broker.features.name} cannot revoke")
         try:
-            await keeper.revoke(marks, expires=REVOKE_EXPIRES)
+            yield keeper
         finally:
             await keeper.close()
+
+    async def revoke(self, marks: Sequence[Revocation]) -> None:
+        """Mark tasks in the broker."""
+        async with self.keeper() as keeper:
+            await keeper.revoke(marks, expires=self._app.conf.worker_revoke_expires)
 
     def close(self) -> None:
         """Free the connections. They are opened anew when needed."""

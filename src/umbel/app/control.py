@@ -33,8 +33,8 @@ class Control:
         """Mark one task or many in the broker, so that no worker starts them, also none that starts later.
 
         ``terminate`` ends them where they run already, within a second or so. The marks are there when this returns,
-        and stay for three hours. Raises ``ValueError`` for a ``signal`` that there is not, and
-        ``ImproperlyConfigured`` for ``destination`` and ``reply``: the mark is for all workers, and none answers.
+        and stay for ``worker_revoke_expires`` (three hours). Raises ``ValueError`` for a ``signal`` that there is not,
+        and ``ImproperlyConfigured`` for ``destination`` and ``reply``: the mark is for all workers, and none answers.
         """
         coroutine.run(self.arevoke(task_id, destination, terminate, signal, reply))
 

@@ -1,25 +1,50 @@
-"""``umbel dead``: the messages that are not run again by themselves."""
+"""``umbel dead``: the messages that are not run again by themselves. The words of ``app.dead`` on a command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from umbel.broker.base import Admin
-from umbel.cli.desk import ask
+from umbel.app import coroutine
+from umbel.app.argsrepr import short
+from umbel.app.dead import Dead, Letter
 from umbel.cli.find import application
 from umbel.cli.group import Group
-from umbel.cli.letters import Choice, choice_of, choice_options
 from umbel.cli.screen import json_option, note, refuse, show_json, show_table
-from umbel.core.delivery import DeadLetter, Loss
-from umbel.runtime.clock import SYSTEM
+from umbel.core.delivery import Loss
+from umbel.core.letters import instant
+from umbel.runtime.children import signal_name
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 limit_option = click.option(
     "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many."
 )
-ids_argument = click.argument("ids", nargs=-1, metavar="ID...")
-all_option = click.option("--all", "everything", is_flag=True, help="All of them.")
+
+
+def since_of(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A span or a time, which ``app.dead`` reads again."""
+    try:
+        if text is not None:
+            instant(text, 0.0)
+    except ValueError:
+        raise click.BadParameter(f"{text}: not a span (30m, 2h, 7d) nor a date and time (2026-01-31T08:00)") from None
+    return text
+
+
+def choosing(function: F) -> F:
+    """Ids, or what else says which letters."""
+    for option in (
+        json_option,
+        click.option("--since", callback=since_of, metavar="T", help="Since then: 30m, 2h, 7d ago, or a time in UTC."),
+        click.option("--exception", metavar="NAME", help="Those that failed with it."),
+        click.option("--task", metavar="NAME", help="Those of this task."),
+        click.option("--all", is_flag=True, help="All of them."),
+        click.argument("ids", nargs=-1, metavar="ID..."),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group("dead", cls=Group)
@@ -41,83 +66,58 @@ def list_(limit: int, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("letter_id", metavar="ID")
+@click.argument("id", metavar="ID")
 @json_option
-def show(letter_id: str, as_json: bool) -> None:
-    """All that is known of one: why, the traceback, the workers lost with it."""
-    letter = fetch([letter_id])[0]
+def show(id: str, as_json: bool) -> None:
+    """All that is known of one: why, its arguments, the traceback, the workers lost with it."""
+    letter = of_broker(lambda dead: dead.get(id))
+    known = plain(letter)
     if as_json:
-        show_json(plain(letter))
+        show_json(known)
         return
-    for name, value in plain(letter).items():
-        if value in (None, "", []):
-            continue
-        text = "\n".join(map(lost, letter.history)) if name == "history" else str(value).rstrip()
-        click.echo(f"{name:<10} {text.replace(chr(10), chr(10) + ' ' * 11)}")
+    known["history"] = "\n".join(map(lost, letter.history))
+    for name, value in known.items():
+        if value not in (None, ""):
+            click.echo(f"{name:<10} {str(value).rstrip().replace(chr(10), chr(10) + ' ' * 11)}")
 
 
 @command.command("retry")
-@ids_argument
-@all_option
-@choice_options
-@json_option
-def retry(
-    ids: tuple[str, ...], everything: bool, task: str | None, exception: str | None, since: str | None, as_json: bool
-) -> None:
+@choosing
+def retry(ids: tuple[str, ...], as_json: bool, **which: Any) -> None:
     """Put them back into their queues, with a fresh count of losses."""
-    letters = pick(ids, choice_of(task, exception, since, SYSTEM.now()), everything=everything)
-    count = ask(application(by_broker=True), lambda keeper: keeper.revive(letters))
-    report(count, "sent again", as_json=as_json)
+    report(of_broker(lambda dead: dead.retry(ids, **which)), "sent again", as_json=as_json)
 
 
 @command.command("delete")
-@ids_argument
-@all_option
-@choice_options
-@json_option
-def delete(
-    ids: tuple[str, ...], everything: bool, task: str | None, exception: str | None, since: str | None, as_json: bool
-) -> None:
+@choosing
+def delete(ids: tuple[str, ...], as_json: bool, **which: Any) -> None:
     """Forget them."""
-    letters = pick(ids, choice_of(task, exception, since, SYSTEM.now()), everything=everything)
-    count = ask(application(by_broker=True), lambda keeper: keeper.discard(letters))
-    report(count, "deleted", as_json=as_json)
+    report(of_broker(lambda dead: dead.delete(ids, **which)), "deleted", as_json=as_json)
+
+
+T = TypeVar("T")
+
+
+def of_broker(question: Callable[[Dead], T]) -> T:
+    """What ``app.dead`` answers; what it does not take is an error of the command's."""
+    try:
+        return question(application(by_broker=True).dead)
+    except KeyError as error:
+        refuse(f"{error.args[0]}; umbel dead lists them")
+    except ValueError as error:
+        raise click.UsageError(f"{error} (--all; --task, --exception, --since)") from None
 
 
 def show_all(limit: int, *, as_json: bool) -> None:
     """List the newest letters."""
-    letters = fetch(None, limit)
+    letters = of_broker(lambda dead: coroutine.run(dead.alist(limit)))
     if as_json:
         show_json([plain(letter) for letter in letters])
     elif letters:
-        rows = [
-            (letter.id, task_of(letter), letter.queue, letter.reason, letter.detail, when(letter.at))
-            for letter in letters
-        ]
+        rows = [(one.id, one.task or "?", one.queue, one.reason, one.detail, when(one.at)) for one in letters]
         show_table(("id", "task", "queue", "reason", "detail", "at"), rows)
     else:
         note("no dead letters")
-
-
-def fetch(ids: Sequence[str] | None, limit: int = 100) -> list[DeadLetter]:
-    """The letters named, all of which must be there; or the newest."""
-
-    async def question(keeper: Admin) -> list[DeadLetter]:
-        return await keeper.dead(ids=ids, limit=limit)
-
-    found = ask(application(by_broker=True), question)
-    for wanted in ids or ():
-        if not any(wanted in (letter.id, task_id_of(letter)) for letter in found):
-            refuse(f"no dead letter {wanted!r}; umbel dead lists them")
-    return found
-
-
-def pick(ids: Sequence[str], choice: Choice, *, everything: bool) -> list[str]:
-    """The ids of the letters that a command is about."""
-    if (everything or bool(choice)) == bool(ids) or (everything and choice):
-        raise click.UsageError("name the letters by their ids, or say --all, or which: --task, --exception, --since")
-    letters = fetch(ids or None, 1_000_000)
-    return [letter.id for letter in letters if choice.takes(letter)]
 
 
 def report(count: int, done: str, *, as_json: bool) -> None:
@@ -128,47 +128,61 @@ def report(count: int, done: str, *, as_json: bool) -> None:
         click.echo(f"{count:,} {done}")
 
 
-def plain(letter: DeadLetter) -> dict[str, Any]:
+def plain(letter: Letter) -> dict[str, Any]:
     """A letter as JSON and as a list of lines have it."""
-    headers = letter.message.headers if letter.message else None
+    headers = letter.headers
+    args, kwargs = arguments(letter)
     return {
         "id": letter.id,
-        "task": headers.task if headers else None,
-        "task_id": headers.id if headers else None,
-        "args": headers.argsrepr if headers else None,
-        "kwargs": headers.kwargsrepr if headers else None,
+        "task": letter.task,
+        "task_id": letter.task_id,
+        "args": args,
+        "kwargs": kwargs,
         "queue": letter.queue,
         "reason": letter.reason,
         "detail": letter.detail,
         "at": when(letter.at),
+        "retries": headers.retries or None if headers else None,
+        "origin": headers.origin if headers else None,
         "traceback": letter.traceback,
         "raw": letter.raw.decode(errors="backslashreplace") if letter.raw else None,
-        "history": list(letter.history),
+        "history": [happened(loss) for loss in letter.history],
+    }
+
+
+def arguments(letter: Letter) -> tuple[str | None, str | None]:
+    """As text: as the message shows them, or else from its body, if it may be read here."""
+    headers = letter.headers
+    if headers is None or (headers.argsrepr is not None and headers.kwargsrepr is not None):
+        return (headers.argsrepr, headers.kwargsrepr) if headers else (None, None)
+    try:
+        return short(tuple(letter.args)), short(letter.kwargs)
+    except Exception as error:  # noqa: BLE001  a serializer is user code; the rest is worth showing
+        return f"<{error}>", None
+
+
+def happened(loss: Loss) -> dict[str, Any]:
+    """One loss, as JSON has it."""
+    return {
+        "at": when(datetime.fromtimestamp(loss.at, UTC)),
+        "node": loss.node,
+        "pid": loss.pid,
+        "signal": signal_name(loss.signal) if loss.signal else None,
+        "exitcode": loss.exitcode,
+        "why": loss.why,
     }
 
 
 def lost(loss: Loss) -> str:
     """One loss in a line."""
-    how = (
-        f"signal {loss.signal}"
-        if loss.signal
-        else f"exit code {loss.exitcode}"
-        if loss.exitcode is not None
-        else "lost"
-    )
-    return " ".join(filter(None, [when(loss.at), loss.node, f"pid {loss.pid}" if loss.pid else "", how, loss.why]))
+    known = happened(loss)
+    code = f"exit code {loss.exitcode}" if loss.exitcode is not None else ""
+    pid = f"pid {loss.pid}" if loss.pid else ""
+    how = known["signal"] or code
+    why = "" if how and how in loss.why else how
+    return " ".join(filter(None, [known["at"], loss.node, pid, loss.why, why]))
 
 
-def task_of(letter: DeadLetter) -> str:
-    """The task's name, where there is one."""
-    return letter.message.headers.task if letter.message else "?"
-
-
-def task_id_of(letter: DeadLetter) -> str | None:
-    """The task's id, where there is one."""
-    return letter.message.headers.id if letter.message else None
-
-
-def when(at: float) -> str:
-    """Wall seconds as a time of day in UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
+def when(at: datetime) -> str:
+    """To the second, in UTC."""
+    return at.isoformat(sep=" ", timespec="seconds")

@@ -1,7 +1,6 @@
 """What the commands of an operator ask of a broker: a short look through a keeper that claims nothing."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -10,7 +9,7 @@ import msgspec
 from umbel import Umbel
 from umbel.broker.base import Admin
 from umbel.cli.screen import refuse
-from umbel.core.delivery import ConsumerId, Depth
+from umbel.core.delivery import Depth
 from umbel.core.routing import original_of
 
 T = TypeVar("T")
@@ -20,12 +19,8 @@ def ask(app: Umbel, question: Callable[[Admin], Awaitable[T]]) -> T:
     """Open a keeper, put ``question`` to it, and close it."""
 
     async def put() -> T:
-        consumer = app.broker.consumer(ConsumerId(secrets.token_hex(16)), node="umbel", queues=())
-        keeper = app.broker.keeper(consumer)
-        try:
+        async with app.connections.keeper() as keeper:
             return await question(keeper)
-        finally:
-            await keeper.close()
 
     return asyncio.run(put())
 

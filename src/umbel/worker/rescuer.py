@@ -13,6 +13,7 @@ from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.remote import value_of
 from umbel.app.traits import Traits
+from umbel.app.trouble import one_line
 from umbel.broker.base import Admin, Consumer
 from umbel.core import states
 from umbel.core.delivery import (
@@ -238,7 +239,7 @@ class Rescuer:
     def _timed_out(self, one: Adopted, slot: Slot, death: Death) -> Failure:
         error = TimeLimitExceeded(slot.hard)
         loss = Loss(self._clock.now(), one.node, death.pid, death.signal, None, "hard time limit")
-        return Failure(failure_record(_id(one), error, self._clock), str(error), kind="timeout", loss=loss)
+        return Failure(failure_record(_id(one), error, self._clock), one_line(error), kind="timeout", loss=loss)
 
     def _terminated(self, one: Adopted) -> Revoked:
         error = TaskRevokedError("terminated")

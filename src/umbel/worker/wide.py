@@ -14,6 +14,7 @@ from collections.abc import Callable
 from umbel.app.application import Umbel
 from umbel.app.request import Context
 from umbel.app.traits import Traits
+from umbel.app.trouble import one_line
 from umbel.core import states
 from umbel.core.delivery import Loss
 from umbel.core.errors import TaskRevokedError, TimeLimitExceeded
@@ -123,7 +124,7 @@ class WideRunner(Runner):
             return
         error = TimeLimitExceeded(self.hard_at - self.began)
         loss = Loss(self.clock.now(), self.nodename, why="hard time limit")
-        self._end(error, Failure(self.lane.ended(self.message, error), str(error), kind="timeout", loss=loss))
+        self._end(error, Failure(self.lane.ended(self.message, error), one_line(error), kind="timeout", loss=loss))
         logger.error("Task %s[%s] was ended: %s", self.traits.name, self.message.headers.id, error)
         context = self._context()
         self.wide.aside(lambda: tell_failure(self.app, self.message, context, error))

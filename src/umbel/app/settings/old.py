@@ -36,11 +36,13 @@ _OWN = frozenset(
         "result_max_size",
         "task_eager_strict",
         "task_keep_failed",
+        "task_keep_failed_limit",
         "task_max_deliveries",
         "task_max_payload",
         "task_unknown_grace",
         "worker_lease",
         "worker_rate_limit_scope",
+        "worker_revoke_expires",
         "worker_shutdown_timeout",
         "worker_stuck_timeout",
     }

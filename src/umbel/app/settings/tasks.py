@@ -44,8 +44,11 @@ class Tasks(Values):
     task_ignore_result = Setting(flag, False, "Store no results.")
     task_inherit_parent_priority = Setting(flag, False, "Tasks called by a task get its priority.")
     task_keep_failed = Setting(
-        maybe(seconds), 7 * DAY, "How long failed messages are kept as dead letters; 0 or None: not."
+        maybe(seconds),
+        7 * DAY,
+        "How long dead letters are kept. 0 or None: a task that failed leaves none, and others are kept for 7 days.",
     )
+    task_keep_failed_limit = Setting(count.of("letters"), 10_000, "How many are kept at most; the oldest go.")
     task_max_deliveries = Setting(
         maybe(count.of("workers")), 5, "Workers that a message may cost before it is buried; None: any number."
     )

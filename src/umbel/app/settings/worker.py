@@ -5,6 +5,7 @@ from umbel.app.parse import choice, count, flag, maybe, more_than_nothing, posit
 from umbel.app.settings.setting import Setting, Values, amqp, by_design, later, no_use, obsolete
 
 _TIMER = "its timers are those of asyncio"
+HOUR = 3600.0
 _POOL = "a worker starts, watches and replaces its processes itself"
 
 
@@ -85,6 +86,12 @@ class Worker(Values):
     worker_redirect_stdouts = Setting(flag, True, "Log what tasks print.")
     worker_redirect_stdouts_level = Setting(parse.level, "WARNING", "At this level.")
     worker_send_task_events = later(False, "Send events of tasks.")
+    worker_revoke_expires = Setting(
+        more_than_nothing,
+        3 * HOUR,
+        "How long the broker remembers that a task is revoked: longer than the longest wait of a message.",
+        environ=("CELERY_WORKER_REVOKE_EXPIRES",),
+    )
     worker_shutdown_timeout = Setting(
         maybe(seconds), 25.0, "Time that running tasks get when a worker is told to stop; None: any.", celery=None
     )
