@@ -123,6 +123,9 @@ SHOWN_BY = {
     "worker/test_rules.py": {
         "task_unknown_grace": "test_an_unknown_task_goes_back_until_somebody_knows_it",
     },
+    "worker/test_vitals.py": {
+        "worker_health_socket": "test_who_lets_nothing_else_run_is_busy_and_well",
+    },
     "worker/test_settings.py": {
         "beat_executable": "test_who_and_what_a_beat_cannot_be",
         "beat_gid": "test_who_and_what_a_beat_cannot_be",

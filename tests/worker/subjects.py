@@ -1,6 +1,7 @@
 """Tasks that tests run in real workers. Every start and end is a line in a ledger outside the queue."""
 
 import asyncio
+import ctypes
 import json
 import os
 import re
@@ -75,6 +76,15 @@ def compute(key: object, gate: str) -> object:
     note("start", key)
     while not Path(gate).exists():
         sum(range(200_000))
+    note("end", key)
+    return key
+
+
+@app.task
+def holds_the_lock(key: object, seconds: float) -> object:
+    """Sit in C and keep the interpreter's lock, as a library that computes does."""
+    note("start", key)
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     note("end", key)
     return key
 

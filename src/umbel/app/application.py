@@ -35,6 +35,7 @@ from umbel.app.settings import Defaults
 from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
+from umbel.app.workers import Workers
 from umbel.broker.base import Broker, Producer, SyncProducer
 from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
 from umbel.core.routing import Queue, Router
@@ -97,6 +98,7 @@ class Umbel(Handles, Embedding):
         self.schedules = Schedules(self)
         self.control = Control(self)
         self.dead = Dead(self)
+        self.workers = Workers(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})

@@ -6,7 +6,8 @@ An adapter gives three narrow things, and says what it promises:
 - a ``Consumer`` is one process's way to take messages and to settle them;
 - a ``Keeper`` looks after what the dead have left, and counts.
 
-Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocations``, ``DeadLetters``, ``Ticks``). The
+Further powers are Protocols of their own (``RenewFor``, ``Limits``, ``Revocations``, ``Register``, ``DeadLetters``,
+``Ticks``). The
 suite that holds every adapter is ``umbel.testing.broker_conformance``; why each rule is there: ``docs/internals.md``.
 """
 
@@ -20,6 +21,7 @@ from umbel.core.delivery import (
     ConsumerId,
     DeadLetter,
     Depth,
+    Member,
     Outgoing,
     Receipt,
     Revocation,
@@ -178,6 +180,14 @@ class Revocations(Protocol):
 
 
 @runtime_checkable
+class Register(Protocol):
+    """Who may hold claims, as far as the broker knows them."""
+
+    async def members(self) -> list[Member]:
+        """All of them, also those whose lease or lock is gone and whom nobody has adopted from yet."""
+
+
+@runtime_checkable
 class DeadLetters(Protocol):
     """What was buried: to look at, to send again, to delete."""
 
@@ -279,7 +289,7 @@ class Ticks(Protocol):
         """A new timetable for the running event loop."""
 
 
-class Admin(Keeper, Recall, Delayed, Limits, Revocations, DeadLetters, Protocol):
+class Admin(Keeper, Recall, Delayed, Limits, Revocations, Register, DeadLetters, Protocol):
     """A keeper with every power that the built-in adapters have."""
 
     async def close(self) -> None:

@@ -13,6 +13,8 @@ COMMANDS = {
     "worker": "Run a worker.",
     "beat": "Publish what is due: periodic tasks.",
     "dev": "Run a worker that is restarted when a file is saved.",
+    "workers": "The workers: what each does, and when it last reached the broker.",
+    "health": "Ask a worker of this machine how it is, for probes.",
     "new": "Write a first tasks.py.",
     "call": "Call a task.",
     "result": "Show the result of a call.",

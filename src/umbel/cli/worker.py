@@ -85,6 +85,7 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option("-l", "--loglevel", type=click.Choice(LEVELS, case_sensitive=False), help="Default: WARNING.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-f", "--logfile", metavar="FILE", help="Log there; %n, %h: parts of the name, %i, %I: the process.")
+@click.option("--health-socket", metavar="PATH", help="Answer umbel health --socket there, too.")
 @click.option("-I", "--include", metavar="A,B", help="Import these modules too.")
 @click.option("--prefetch-multiplier", type=click.IntRange(0), help="Messages in hand per process (default: adaptive).")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End a task then.")

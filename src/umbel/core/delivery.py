@@ -232,6 +232,21 @@ class Depth(msgspec.Struct):
     consumers: int = 0
 
 
+class Member(msgspec.Struct):
+    """A process on the register. ``width`` 0 is one that runs no tasks: a supervisor. ``claimed``: messages it holds.
+
+    ``node`` is empty for one that is registered and has not connected yet; ``alive``: its lease or lock holds.
+    """
+
+    id: ConsumerId
+    node: str
+    pid: int | None
+    width: int
+    queues: tuple[str, ...]
+    claimed: int
+    alive: bool
+
+
 class DeadLetter(msgspec.Struct):
     """A message that is not run again by itself. ``at`` is wall time; ``message`` is None for undecodable bytes."""
 

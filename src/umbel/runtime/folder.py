@@ -19,7 +19,7 @@ _UNBORN = ".umbel-"
 @contextmanager
 def folder_for_life(root: Path | None = None) -> Iterator[Path]:
     """A new folder, removed at the end. After a death by SIGKILL the next caller on this machine removes it."""
-    root = root or _memory() or Path(tempfile.gettempdir())
+    root = root or home()
     clear(root)
     unborn = Path(tempfile.mkdtemp(prefix=_UNBORN, dir=root))
     lock = _locked(unborn)
@@ -31,6 +31,22 @@ def folder_for_life(root: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def home() -> Path:
+    """Where such folders are made: in memory, or else among the system's temporary files."""
+    return _memory() or Path(tempfile.gettempdir())
+
+
+def folders(root: Path | None = None) -> Iterator[Path]:
+    """The folders of this user's processes; root's: of everybody's. Of those that are gone, too."""
+    user = os.getuid() if hasattr(os, "getuid") else None
+    for path in sorted((root or home()).glob(f"{_PREFIX}*")):
+        try:
+            if path.is_dir() and not path.is_symlink() and user in (0, None, path.stat().st_uid):
+                yield path
+        except OSError:
+            continue  # it has gone meanwhile
 
 
 def clear(root: Path) -> None:

@@ -17,10 +17,13 @@ from typing import NamedTuple
 from umbel.runtime import system
 
 MAGIC = 0x554D_4252
-LAYOUT = 3
-_HEADER = struct.Struct("=IIIIdQII")  # magic, layout, width, recalled, beat, last serial, unstarted, stopping
+LAYOUT = 4
+_HEADER = struct.Struct(
+    "=IIIIdQIIdd"
+)  # magic, layout, width, recalled, beat, last serial, unstarted, stopping, reached, woke
 _SLOT = struct.Struct("=IIQQQddd200s200s")  # behind the sequence: running, pad, generation, serial, highest, since, …
 _RECALL_AT, _BEAT_AT, _LAST_AT, _UNSTARTED_AT, _STOPPING_AT = 12, 16, 24, 32, 36
+_REACHED_AT, _WOKE_AT = 40, 48
 _HEADER_SIZE, _SLOT_SIZE, _EARLY_SIZE = 128, 512, 8
 
 
@@ -56,7 +59,7 @@ class Board:
         finally:
             os.close(fd)
         if create_width is not None:
-            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0, 0)
+            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0, 0, 0.0, 0.0)
         magic, layout, self.width, *_ = _HEADER.unpack_from(self._map, 0)
         if (magic, layout) != (MAGIC, LAYOUT):
             raise ValueError(f"{path} is not a board of this version of Umbel")
@@ -103,6 +106,14 @@ class Board:
         """The I/O thread is alive."""
         self._times[_BEAT_AT >> 3] = now
 
+    def woke(self, now: float) -> None:
+        """The I/O thread runs again, after something has let it not."""
+        self._times[_WOKE_AT >> 3] = now
+
+    def reached(self, now: float) -> None:
+        """The broker has answered: a claim, a settlement or a wait has succeeded."""
+        self._times[_REACHED_AT >> 3] = now
+
     def holds(self, last: int, unstarted: int) -> None:
         """The highest serial that the process holds, and how many messages it has not started."""
         self._longs[_LAST_AT >> 3] = last
@@ -127,6 +138,14 @@ class Board:
     def last_beat(self) -> float:
         """When the I/O thread last showed itself; monotonic seconds, 0 before the first time."""
         return self._times[_BEAT_AT >> 3]
+
+    def last_reached(self) -> float:
+        """When the broker last answered the process; monotonic seconds, 0 before the first time."""
+        return self._times[_REACHED_AT >> 3]
+
+    def last_woke(self) -> float:
+        """Since when the I/O thread has run without a gap; monotonic seconds, 0 before it starts."""
+        return self._times[_WOKE_AT >> 3]
 
     def held(self) -> tuple[int, int]:
         """The highest serial that the process holds, and how many messages it has not started."""

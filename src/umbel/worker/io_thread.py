@@ -9,6 +9,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from umbel.app.application import Umbel
 from umbel.app.connections import REVOKE_EXPIRES
@@ -55,6 +56,8 @@ class IoThread:
         self.loop: asyncio.AbstractEventLoop
         self.marks = Marks()
         self.on_ready: Callable[[], None] = lambda: None
+        self.beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        """What is on this loop as long as it runs, where there is no supervisor to have it."""
         self._clock = app.clock
         self._ahead = ahead
         self._board: Board = hand.board
@@ -158,12 +161,13 @@ class IoThread:
         listener = Listener(self.app, self.plan) if self.plan.pool == "solo" else None
         beating = self.loop.create_task(self._beat())
         try:
-            await self._connect()
-            if listener is not None:
-                await listener.start()
-            self.on_ready()
-            await self._turns()
-            await self._leave()
+            async with self.beside():
+                await self._connect()
+                if listener is not None:
+                    await listener.start()
+                self.on_ready()
+                await self._turns()
+                await self._leave()
         finally:
             beating.cancel()
             if listener is not None:
@@ -177,9 +181,15 @@ class IoThread:
     async def _beat(self) -> None:
         """Show that the loop runs, also while an exchange waits long for its turn at the broker."""
         idle = min(1.0, self.plan.lease / 4)
+        due = 0.0
         while True:
-            self._board.beat(self._clock.monotonic())
-            await self._clock.sleep(TICK if self.hand.running() else idle)
+            now = self._clock.monotonic()
+            if now > due + idle:
+                self._board.woke(now)
+            self._board.beat(now)
+            pause = TICK if self.hand.running() else idle
+            due = now + pause
+            await self._clock.sleep(pause)
 
     async def _leave(self) -> None:
         try:
@@ -349,6 +359,7 @@ class IoThread:
         await self._connect()
 
     def _renewed(self, sent: float) -> None:
+        self._board.reached(sent)
         self._renew_at = sent + self.plan.lease / 3
         if self._clocked:
             self.hand.lease_end = sent + self.plan.lease
@@ -383,6 +394,7 @@ class IoThread:
             arrival.cancel()
         try:
             await arrival
+            self._board.reached(self._clock.monotonic())
             self._drained = False
         except asyncio.CancelledError:
             pass

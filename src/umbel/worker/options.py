@@ -17,6 +17,7 @@ class WorkerOptions(msgspec.Struct, kw_only=True):
     loglevel: str | None = None
     log_format: str = "text"
     logfile: str | None = None
+    health_socket: str | None = None
     start_method: str | None = None
     prefetch_multiplier: int | None = None
     time_limit: float | None = None

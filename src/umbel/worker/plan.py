@@ -17,7 +17,7 @@ from umbel.runtime.eventloop import Kind as EventLoop
 from umbel.runtime.eventloop import has_uvloop
 from umbel.wire import serializers
 from umbel.worker.log import LogSetup, log_setup
-from umbel.worker.names import nodename
+from umbel.worker.names import expanded, nodename
 from umbel.worker.options import WorkerOptions
 
 logger = logging.getLogger("umbel.worker")
@@ -57,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     purge: bool
     app_at: str | None
     include: tuple[str, ...]
+    health_socket: str | None = None
+    """Where it shows how it is, beside the folder that it has for life."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -101,6 +103,7 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         purge=options.purge,
         app_at=_where(app),
         include=options.include,
+        health_socket=_socket(options.health_socket or conf.worker_health_socket, node),
     )
 
 
@@ -148,6 +151,10 @@ def _size(app: Umbel, options: WorkerOptions, pool: str) -> tuple[int, int]:
         return options.processes or given or usable_cpus(), 1
     width = given or (usable_cpus() if app.conf.defaults == "celery" else WIDTHS[pool])
     return options.processes or 1, width
+
+
+def _socket(path: str | None, node: str) -> str | None:
+    return path and expanded(path, node)
 
 
 def _start_method(method: str, pool: str) -> str:

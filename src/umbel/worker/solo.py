@@ -4,16 +4,16 @@ import logging
 import os
 import secrets
 import signal
-import tempfile
 import threading
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from umbel.app import signals
 from umbel.core.delivery import ConsumerId
+from umbel.runtime.folder import folder_for_life
 from umbel.worker.board import Board
 from umbel.worker.process import Process
+from umbel.worker.vitals import Vitals
 
 if TYPE_CHECKING:
     from umbel.worker.controller import Worker
@@ -24,9 +24,13 @@ logger = logging.getLogger("umbel.worker")
 def run_solo(worker: "Worker") -> int:
     """Run tasks on this thread until told to stop."""
     plan = worker.plan
-    with tempfile.TemporaryDirectory(prefix="umbel-") as folder:
-        board = Board(Path(folder) / "board", create_width=1)
-        process = Process(worker.app, plan, ConsumerId(secrets.token_hex(16)), board)
+    with folder_for_life() as folder:
+        board = Board(folder / "board", create_width=1)
+        id = ConsumerId(secrets.token_hex(16))
+        process = Process(worker.app, plan, id, board)
+        vitals = Vitals(plan, worker.app.clock, supervisor=None, clocked=worker.app.broker.features.liveness == "clock")
+        vitals.processes = lambda: [vitals.of(id, "MainProcess", os.getpid(), board, ready=bool(board.last_reached()))]
+        process.io.beside = lambda: vitals.shown(folder)
         # Receivers of worker_ready are user code, which the I/O thread never runs.
         process.io.on_ready = threading.Thread(target=worker.is_ready, name="umbel-ready", daemon=True).start
         if threading.current_thread() is threading.main_thread():

@@ -23,12 +23,14 @@ from umbel.core.errors import OperationalError
 from umbel.runtime import children, system
 from umbel.runtime.aside import Aside
 from umbel.runtime.folder import folder_for_life
+from umbel.runtime.window import WindowTaken
 from umbel.worker.io_thread import LONGEST_PAUSE
 from umbel.worker.listener import Listener
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
 from umbel.worker.starter import Starter, StartFailed
 from umbel.worker.sweeper import Sweeper
+from umbel.worker.vitals import Vitals
 from umbel.worker.watch import Watch
 
 if TYPE_CHECKING:
@@ -81,10 +83,16 @@ class Supervisor:
         self._keeper = broker.keeper(self._consumer)
         self._rescuer = Rescuer(self.app, self.plan, self._consumer, self._keeper, self._aside)
         self._sweeper = Sweeper(self.app)
+        clocked = broker.features.liveness == "clock"
+        self._vitals = Vitals(self.plan, self._clock, supervisor=id, clocked=clocked)
         with folder_for_life() as folder:
             try:
-                if await self._open():
-                    await self._work(folder)
+                async with self._vitals.shown(folder):
+                    if await self._open():
+                        await self._work(folder)
+            except WindowTaken as error:
+                logger.error("The worker cannot show how it is: %s", error)
+                self._status = 1
             finally:
                 await self._close()
                 if not await self._aside.wait(LAST_WORDS):
@@ -105,6 +113,7 @@ class Supervisor:
 
     async def _work(self, folder: Path) -> None:
         self._seats = [Seat(index, folder, self.plan) for index in range(self.plan.processes)]
+        self._vitals.processes = lambda: map(self._vitals.of_seat, self._seats)
         listener = Listener(self.app, self.plan)
         await listener.start()
         watch = Watch(self.plan, self._clock, self._keeper)
@@ -229,6 +238,7 @@ class Supervisor:
         while not self._stopping:
             try:
                 await self._consumer.open(lease=self.plan.lease, width=0)
+                self._vitals.reached()
                 if self.plan.purge:
                     for queue in self.plan.queues:
                         logger.warning("Purged %d messages from %s", await self._keeper.purge(queue), queue)
@@ -314,6 +324,7 @@ class Supervisor:
     async def _renew(self) -> None:
         """The supervisor's own lease, and those of processes that are busy and cannot renew theirs."""
         await self._consumer.renew(())
+        self._vitals.reached()
         if not isinstance(self._keeper, RenewFor):
             return
         stale = self._clock.monotonic() - self.plan.lease / 2
@@ -363,7 +374,7 @@ class Supervisor:
         return True
 
     def _stop(self, number: int | None, *, timed: bool = False) -> None:
-        self._stopping = True
+        self._stopping = self._vitals.stopping = True
         self._stop_event.set()
         loop = asyncio.get_running_loop()
         self._aside.call(self._send_shutting_down, number)

@@ -10,6 +10,7 @@ from typing import Literal
 from umbel.broker.base import Admin
 from umbel.core.errors import OperationalError
 from umbel.core.revoking import Marks
+from umbel.core.vitals import has_stalled
 from umbel.runtime import children
 from umbel.runtime.clock import Clock
 from umbel.worker.board import Slot
@@ -69,7 +70,7 @@ class Watch:
             if longest is not None and silent > longest and now - slot.since > longest:
                 self.kill(seat, "stuck")
                 return
-        if silent > self._plan.lease and self._is_stuck(seat, running):
+        if silent > self._plan.lease and self._is_stuck(seat, silent, running):
             self.kill(seat, "stuck")
         elif silent > BUSY and seat.board.held()[1] and any(now - slot.since > BUSY for slot in running):
             await self._recall(seat)
@@ -99,16 +100,15 @@ class Watch:
                     seat.child.heed_marks()
         self._told = of_many
 
-    def _is_stuck(self, seat: Seat, running: list[Slot]) -> bool:
+    def _is_stuck(self, seat: Seat, silent: float, running: list[Slot]) -> bool:
         """No sign of life for a lease, and no task to account for it; or stopped from outside."""
         assert seat.child is not None
-        if not running:
-            logger.error("Process %d shows no sign of life and runs nothing: it is ended", seat.child.pid)
-            return True
-        if children.is_stopped(seat.child.pid):
-            logger.error("Process %d has been stopped for longer than its lease: it is ended", seat.child.pid)
-            return True
-        return False
+        halted = children.is_stopped(seat.child.pid)
+        if not has_stalled(silent, self._plan.lease, runs=bool(running), halted=halted):
+            return False
+        how = "has been stopped for longer than its lease" if halted else "shows no sign of life and runs nothing"
+        logger.error("Process %d %s: it is ended", seat.child.pid, how)
+        return True
 
     def _still(self, seat: Seat, slot: Slot) -> bool:
         """Look again: the task may have ended between the look and the kill."""

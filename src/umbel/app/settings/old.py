@@ -40,6 +40,7 @@ _OWN = frozenset(
         "task_max_deliveries",
         "task_max_payload",
         "task_unknown_grace",
+        "worker_health_socket",
         "worker_lease",
         "worker_rate_limit_scope",
         "worker_revoke_expires",

@@ -37,6 +37,11 @@ class Worker(Values):
         "Soft shutdown also where no task runs. By design nothing is held that would need it.",
         flag,
     )
+    worker_health_socket = Setting(
+        maybe(text),
+        None,
+        "Socket at which umbel health --socket asks, besides the one it finds itself; %n, %h: parts of the name.",
+    )
     worker_hijack_root_logger = Setting(flag, True, "Take the root logger's handlers away before it is set up.")
     worker_lease = Setting(more_than_nothing, 30.0, "Silence of a process after which what it held is taken over.")
     worker_log_color = Setting(maybe(flag), None, "Colour log lines on a terminal; None: yes.")

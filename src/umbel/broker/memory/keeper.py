@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from umbel.broker.memory.consumer import MemoryConsumer
 from umbel.broker.memory.state import Letter, Member, State
+from umbel.core import delivery as port
 from umbel.core import errors
 from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Revocation, Ticket
 from umbel.drivers.memory import Space
@@ -148,6 +149,17 @@ class MemoryKeeper:
             version = self._state.revocations
         self._space.changed()
         return version
+
+    # Register ---------------------------------------------------------------------------------------------------------
+
+    async def members(self) -> list[port.Member]:
+        """As the port says."""
+        now = self._clock.monotonic()
+        with self._space.lock:
+            return [
+                port.Member(m.id, m.node, m.pid, m.width, m.queues, len(m.claims), m.live(now))
+                for m in self._state.members.values()
+            ]
 
     # Dead letters -----------------------------------------------------------------------------------------------------
 

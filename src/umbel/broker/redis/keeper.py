@@ -14,7 +14,7 @@ from umbel.broker.redis.layout import Layout
 from umbel.broker.redis.restoring import Restorer
 from umbel.broker.redis.settling import Described
 from umbel.core import errors
-from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
+from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Member, Revocation, Ticket
 from umbel.drivers.redis.loops import PerLoop
 from umbel.wire import kombu
 
@@ -134,6 +134,12 @@ class RedisKeeper:
         """As the port says."""
         return int(await self._run("pardon", *ids))
 
+    # Register ---------------------------------------------------------------------------------------------------------
+
+    async def members(self) -> list[Member]:
+        """As the port says."""
+        return [_member(*known) for known in await self._run("members")]
+
     # Dead letters -----------------------------------------------------------------------------------------------------
 
     async def dead(self, *, ids: Sequence[str] | None = None, limit: int = 100) -> list[DeadLetter]:
@@ -198,3 +204,9 @@ class RedisKeeper:
         except errors.Undecodable:
             letter.raw = raw
         return letter
+
+
+def _member(id: bytes, node: bytes, pid: bytes, width: bytes, queues: bytes, claimed: int, alive: int) -> Member:
+    names = tuple(name for name in queues.decode().split("\0") if name)
+    number = int(pid) if pid else None
+    return Member(ConsumerId(id.decode()), node.decode(), number, int(width or 0), names, claimed, bool(alive))

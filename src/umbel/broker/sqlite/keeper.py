@@ -13,7 +13,7 @@ from umbel.broker.sqlite.liveness import Locks
 from umbel.broker.sqlite.settling import delete_messages, release
 from umbel.broker.sqlite.tables import SQL, array
 from umbel.core import errors
-from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Revocation, Ticket
+from umbel.core.delivery import Adopted, ConsumerId, DeadLetter, Depth, Loss, Member, Revocation, Ticket
 from umbel.drivers.sqlite import Database
 from umbel.wire import envelope
 
@@ -154,6 +154,16 @@ class SqliteKeeper:
             return int(link.execute(SQL["revocations"]).fetchone()[0])
 
         return await self._database.arun(take_off)
+
+    # Register ---------------------------------------------------------------------------------------------------------
+
+    async def members(self) -> list[Member]:
+        """As the port says."""
+        found = await self._database.alook(lambda link: link.execute(SQL["members"]).fetchall())
+        return [
+            Member(id, node, pid, width, tuple(msgspec.json.decode(queues)), claimed, self._locks.alive(id, pid, life))
+            for id, node, pid, life, width, queues, claimed in found
+        ]
 
     # Dead letters -----------------------------------------------------------------------------------------------------
 

@@ -117,6 +117,10 @@ DELETE FROM consumer WHERE number = ?;
 -- name: consumers
 SELECT number, id, pid, life, queues FROM consumer ORDER BY number;
 
+-- name: members
+SELECT id, node, pid, life, width, queues, (SELECT count(*) FROM claim WHERE claim.consumer = consumer.number)
+FROM consumer ORDER BY number;
+
 -- name: find_consumer
 SELECT number, id, node, pid, width, adopted FROM consumer WHERE id = ?;
 

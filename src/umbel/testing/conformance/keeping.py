@@ -1,9 +1,11 @@
 """Suites for brokers: dead letters, rates, revocations and counts."""
 
+import os
+
 import pytest
 
 from umbel.broker.base import Admin
-from umbel.core.delivery import Ack, Bury, Depth, Park, Revocation, Want
+from umbel.core.delivery import Ack, Bury, Depth, Member, Park, Revocation, Want
 from umbel.core.revoking import by_root, by_stamp
 from umbel.testing.conformance.site import LOSS, QUEUE, Suite, asynchronous, call, names, new_id
 
@@ -145,6 +147,20 @@ class SharedSuite(Suite):
         assert (await keeper.revoked())[1] == {"two": Revocation("two")}
         await keeper.revoke([Revocation("one")], expires=60)
         assert (await keeper.revoked())[1]["one"] == Revocation("one")
+
+    @asynchronous
+    async def test_the_register_tells_who_lives_and_what_each_holds(self) -> None:
+        await self.publish(call("one"), call("two"))
+        worker = await self.consumer(QUEUE, "b", width=3)
+        await self.claim(worker)
+        supervisor, keeper = await self.keeper()
+        known = {member.id: member for member in await keeper.members()}
+        assert known.keys() == {worker.id, supervisor.id}
+        assert known[worker.id] == Member(worker.id, "n1", os.getpid(), 3, (QUEUE, "b"), 2, True)
+        assert known[supervisor.id] == Member(supervisor.id, "n2", os.getpid(), 0, (), 0, True)
+        self.site.lapse(worker)
+        await supervisor.renew([])
+        assert {member.id: member.alive for member in await keeper.members()} == {worker.id: False, supervisor.id: True}
 
     @asynchronous
     async def test_survey_counts(self) -> None:
