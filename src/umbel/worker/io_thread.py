@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from umbel.app.application import Umbel
-from umbel.app.connections import REVOKE_EXPIRES
 from umbel.broker.base import Consumer
 from umbel.core.delivery import (
     ConsumerId,
@@ -325,7 +324,7 @@ class IoThread:
             runs = [held.delivery.message.headers for held in self.hand.running() if held.delivery.message is not None]
             hit = {headers.id: mark for headers in runs if (mark := self.marks.hit(headers)) and mark.terminate}
             if found := [Revocation(id, mark.terminate) for id, mark in hit.items() if self.marks.of(id) is None]:
-                await self._keeper.revoke(found, expires=REVOKE_EXPIRES)
+                await self._keeper.revoke(found, expires=self.app.conf.worker_revoke_expires)
         except OperationalError as error:
             logger.warning("What of the running tasks is revoked cannot be told: %s", error)
 
