@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,3 +118,25 @@ def test_an_orphan_leaves_in_time(farm_with: Callable[..., Farm]) -> None:
     farm.gate().touch()
     farm.worker("-c", "1")
     assert held.get(timeout=20) == "h"
+
+
+UNHEARD = """
+import socket
+import umbel.worker.process
+import {patcher}; {patch}
+ours, supervisors = socket.socketpair()
+supervisors.close()
+umbel.worker.process._say_ready(ours)
+"""
+
+
+@pytest.mark.parametrize(
+    ("patcher", "patch"),
+    [("eventlet", "eventlet.monkey_patch()"), ("gevent.monkey", "gevent.monkey.patch_all()"), ("socket", "")],
+)
+def test_a_process_that_is_ready_when_nobody_listens_any_more_goes_on(patcher: str, patch: str) -> None:
+    code = UNHEARD.format(patcher=patcher, patch=patch)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")

@@ -26,6 +26,7 @@ allocate_lock: Callable[[], Any] = _original("_thread", "allocate_lock")
 start_new_thread: Callable[..., int] = _original("_thread", "start_new_thread")
 RLock: Callable[[], Any] = _original("_thread", "RLock")
 read: Callable[[int, int], bytes] = _original("os", "read")
+write: Callable[[int, bytes], int] = _original("os", "write")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
 Selector: type[selectors.BaseSelector] = _original("selectors", "DefaultSelector")
 

@@ -21,7 +21,7 @@ from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import GONE
 from umbel.core.errors import SoftTimeLimitExceeded
-from umbel.runtime.unpatched import Flag, Loop, get_ident, start
+from umbel.runtime.unpatched import Flag, Loop, get_ident, start, write
 from umbel.worker.awaiting import Interruptible, SoftCancelled
 from umbel.worker.hand import Hand, Held, Place
 from umbel.worker.limits import as_limit
@@ -108,7 +108,7 @@ class GreenletLane(PumpLane):
 
     def _wake(self) -> None:
         try:
-            os.write(self._writer, b"!")
+            write(self._writer, b"!")
         except BlockingIOError:
             pass  # it has plenty to read already
 

@@ -22,7 +22,7 @@ from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.core.delivery import ConsumerId
 from umbel.runtime import system
-from umbel.runtime.unpatched import read, start
+from umbel.runtime.unpatched import read, start, write
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
@@ -120,7 +120,10 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
 
 
 def _say_ready(line: socket.socket) -> None:
-    os.write(line.fileno(), b"ready\n")
+    try:
+        write(line.fileno(), b"ready\n")
+    except OSError:
+        pass  # the supervisor has ended: who listens to it hears so too
 
 
 def leave(status: int) -> NoReturn:
