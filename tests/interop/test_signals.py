@@ -21,7 +21,6 @@ DIFFERENCES = {
     ("task_received", "where"),  # on the lane, just before the task starts
     ("task_received", "retries"),  # Celery's request has none
     ("task_revoked", "where"),  # where the task's other signals are
-    ("task_revoked", "signum"),  # the process is ended by SIGKILL, whatever was asked for
     ("task_unknown", "where"),
     ("task_unknown", "exc"),  # the same KeyError, with advice as its text
     ("before_task_publish", "properties"),  # each has its own; correlation_id is the same

@@ -90,6 +90,30 @@ def holds_the_lock(key: object, seconds: float) -> object:
 
 
 @app.task
+def hears_its_signal(key: object, number: int, then: str) -> object:
+    """Handle a signal: leave by an exception, or take it for nothing and return."""
+    heard: list[int] = []
+
+    def hear(number: int, frame: object) -> None:
+        note("heard", key, number)
+        heard.append(number)
+        if then == "raises":
+            raise ValueError("told to end")
+
+    before = signal.signal(number, hear)
+    try:
+        note("start", key)
+        while not heard:
+            time.sleep(0.005)
+        if then == "stays":
+            time.sleep(60)
+        return key
+    finally:
+        note("end", key)
+        signal.signal(number, before)
+
+
+@app.task
 async def hold_async(key: object, gate: str) -> object:
     note("start", key)
     while not os.path.exists(gate):

@@ -70,10 +70,11 @@ class Rejected(msgspec.Struct):
 
 
 class Revoked(msgspec.Struct):
-    """The message must not run, or was ended by an operator."""
+    """The message must not run, or was ended by an operator; ``signal`` is what ended its process then."""
 
     record: Record
     why: Literal["revoked", "expired", "terminated"]
+    signal: int | None = None
     after: After | None = None
 
 

@@ -103,6 +103,11 @@ def describe_status(status: int) -> tuple[int | None, int | None]:
     return None, os.waitstatus_to_exitcode(status)
 
 
+def signal_number(name: str) -> int:
+    """9 for ``SIGKILL``, and for what is no signal here: marks may come from a system that has others."""
+    return int(getattr(signal, name, KILL)) if name.startswith("SIG") else KILL
+
+
 def signal_name(number: int) -> str:
     """``SIGKILL`` for 9."""
     try:

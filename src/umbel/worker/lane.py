@@ -48,6 +48,8 @@ class Lane:
         self.worn: Callable[[int], None] = lambda count: None
         """Told after each task how many this process has run, if ``wears``."""
         self.wears = bool(plan.max_tasks or plan.max_memory)
+        self.ending: tuple[int, int] | None = None
+        """The task that was told to end by a signal: generation and serial."""
         self.forked = False
         """This is a child that a task forked."""
         self.accept = accepted(app)
@@ -66,8 +68,16 @@ class Lane:
         """Two ends of one answer: the first is called on the I/O thread, the second waits for it where a task runs."""
         raise NotImplementedError
 
-    def terminate(self, generation: int, serial: int) -> None:
-        """End a task that runs and is revoked. From any thread. Where a process runs one, the process is ended."""
+    def terminate(self, generation: int, serial: int, number: int) -> None:
+        """End a task that runs and is revoked. From any thread. ``number`` is the signal that somebody asked for."""
+
+    def is_deadly(self, number: int) -> bool:
+        """Whether this signal, which a process does not heed otherwise, was sent to end what runs. Where it runs."""
+        return False
+
+    def revoked_instead(self, held: Held, outcome: Outcome) -> Outcome:
+        """The outcome of a task that was told to end, if it is this one: whatever it says itself."""
+        return outcome
 
     def policy(self, held: Held) -> Policy:
         """What the options of its task say about its end."""

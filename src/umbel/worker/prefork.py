@@ -1,5 +1,7 @@
 """The lane of ``prefork`` and ``solo``: the main thread, one task at a time. Runs user code, never does I/O."""
 
+import logging
+import os
 import threading
 from collections.abc import Callable
 from inspect import iscoroutine
@@ -7,15 +9,21 @@ from typing import Any
 
 from umbel.app.application import Umbel
 from umbel.app.traits import Traits
+from umbel.core import states
 from umbel.core.delivery import GONE
+from umbel.core.errors import TaskRevokedError
 from umbel.core.message import Message
+from umbel.core.outcome import Outcome, Revoked
 from umbel.core.record import Record
+from umbel.worker.announce import context_of, tell_terminated
 from umbel.worker.hand import Hand, Held
 from umbel.worker.lane import Answer, Lane
 from umbel.worker.limits import SoftLimit
 from umbel.worker.plan import Plan
 from umbel.worker.readahead import ReadAhead
 from umbel.worker.runner import Runner, end_child
+
+logger = logging.getLogger("umbel.worker")
 
 
 class MainLane(Lane):
@@ -24,6 +32,7 @@ class MainLane(Lane):
     def __init__(self, app: Umbel, plan: Plan, hand: Hand, ahead: ReadAhead) -> None:
         super().__init__(app, plan, hand, ahead)
         self._limit = SoftLimit()
+        self._number = 0
         self._runner = MainRunner(self, self._limit)
 
     def run(self) -> None:
@@ -41,6 +50,33 @@ class MainLane(Lane):
     def waiter(self) -> tuple[Answer, Callable[[], Any]]:
         """As ``thread_waiter``."""
         return thread_waiter()
+
+    # A task that is revoked -------------------------------------------------------------------------------------------
+
+    def terminate(self, generation: int, serial: int, number: int) -> None:
+        """Send this process the signal. It ends by it, unless user code handles it; then that has a moment."""
+        if self._runs((generation, serial)):
+            self.ending, self._number = (generation, serial), number
+            os.kill(os.getpid(), number)
+
+    def is_deadly(self, number: int) -> bool:
+        """As the base says. The task may have ended since the signal was sent."""
+        return number == self._number and self.ending is not None and self._runs(self.ending)
+
+    def _runs(self, which: tuple[int, int]) -> bool:
+        held = self.hand.places[0].held
+        return held is not None and held.ticket[1:] == which
+
+    def revoked_instead(self, held: Held, outcome: Outcome) -> Outcome:
+        """User code has handled the signal, and the task has come to an end of its own: it is revoked all the same."""
+        message = held.delivery.message
+        if held.ticket[1:] != self.ending or message is None or isinstance(outcome, Revoked):
+            return outcome
+        logger.warning("Task %s[%s] has ended because it is revoked", message.headers.task, message.headers.id)
+        context = context_of(message, self.nodename, self.accept, held.delivery.queue)
+        tell_terminated(self.app, message, context, self._number)
+        error = TaskRevokedError("terminated")
+        return Revoked(self.ended(message, error, states.REVOKED), "terminated", self._number)
 
 
 def thread_waiter() -> tuple[Answer, Callable[[], Any]]:

@@ -1,8 +1,8 @@
 """One process of a worker: an I/O thread and a lane, and the line to the supervisor.
 
-The supervisor speaks by one socket: a line ``stop``, a line ``end GENERATION SERIAL`` about one task, or its end, which
-means that the supervisor is gone. The process answers with a line ``ready``. It has a process group of its own and does
-not heed TERM and INT, so that a signal to the whole group stops a worker once.
+The supervisor speaks by one socket: a line ``stop``, a line ``end GENERATION SERIAL SIGNAL`` about one task, or its
+end, which means that the supervisor is gone. The process answers with a line ``ready``. It has a process group of its
+own and does not heed TERM and INT, so that a signal to the whole group stops a worker once.
 """
 
 import faulthandler
@@ -26,6 +26,7 @@ from umbel.runtime.unpatched import read, start, write
 from umbel.worker.board import Board
 from umbel.worker.hand import Hand
 from umbel.worker.io_thread import IoThread
+from umbel.worker.lane import Lane
 from umbel.worker.lanes import make_lane
 from umbel.worker.log import name_process, set_up_again
 from umbel.worker.outlet import LaneOutlet
@@ -107,6 +108,7 @@ def main(app: Umbel, birth: Birth, line: socket.socket) -> int:
     board = Board(Path(birth.board))
     process = Process(app, birth.plan, ConsumerId(birth.consumer), board)
     process.io.on_ready = lambda: _say_ready(line)
+    _lanes.append(process.lane)
     signals.worker_process_init.send(sender=birth.plan.nodename)
     start(lambda: _listen(process, line), "umbel-line")
     status = 0
@@ -162,9 +164,9 @@ def _obey(process: Process, order: list[bytes]) -> None:
             process.io.stop()
         case [b"heed"]:
             process.io.heed_marks()
-        case [b"end", generation, serial]:
+        case [b"end", generation, serial, number]:
             try:
-                process.lane.terminate(int(generation), int(serial))
+                process.lane.terminate(int(generation), int(serial), int(number))
             except Exception:
                 logger.exception("A revoked task met an error in Umbel itself")  # its process is ended for it
 
@@ -179,8 +181,14 @@ def _signals() -> None:
         faulthandler.register(signal.SIGUSR1, file=sys.__stderr__)
 
 
+_lanes: list[Lane] = []
+"""The one of this process, which knows whether it was told to end what it runs by a signal."""
+
+
 def _unheeded(number: int, frame: FrameType | None) -> None:
-    pass
+    if any(lane.is_deadly(number) for lane in _lanes):
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _no_input() -> None:

@@ -201,7 +201,7 @@ class Rescuer:
         if killing is not None and killing.slot is not None:
             if ran and killing.slot.serial == one.serial:
                 if killing.why == "revoked":
-                    return self._terminated(one)
+                    return self._terminated(one, death.signal)
                 return self._timed_out(one, killing.slot, death)
             if not ran and one.serial not in death.begun:
                 return self._lost(one, str(death), started=False)
@@ -241,9 +241,10 @@ class Rescuer:
         loss = Loss(self._clock.now(), one.node, death.pid, death.signal, None, "hard time limit")
         return Failure(failure_record(_id(one), error, self._clock), one_line(error), kind="timeout", loss=loss)
 
-    def _terminated(self, one: Adopted) -> Revoked:
+    def _terminated(self, one: Adopted, number: int | None) -> Revoked:
         error = TaskRevokedError("terminated")
-        return Revoked(failure_record(_id(one), error, self._clock, state=states.REVOKED), "terminated")
+        record = failure_record(_id(one), error, self._clock, state=states.REVOKED)
+        return Revoked(record, "terminated", number or system.KILL)
 
     def _policy(self, one: Adopted) -> Policy:
         message = one.delivery.message
@@ -264,7 +265,8 @@ class Rescuer:
             return
         what = f"{message.headers.task}[{message.headers.id}]"
         if isinstance(outcome, Revoked):
-            logger.warning("Task %s was ended because it is revoked", what)
+            how = signal_name(outcome.signal) if outcome.signal else "itself"
+            logger.warning("Task %s was ended because it is revoked (%s)", what, how)
         elif isinstance(outcome, Failure):
             logger.error("Task %s was ended: %s", what, outcome.detail)
         elif isinstance(outcome, Lost):
@@ -293,7 +295,7 @@ class Rescuer:
             return
         context = context_of(message, self._plan.nodename, accepted(self._app), one.delivery.queue)
         if isinstance(outcome, Revoked):
-            tell_terminated(self._app, message, context, system.KILL)
+            tell_terminated(self._app, message, context, outcome.signal)
             return
         if isinstance(outcome, Failure | Lost):
             tell_failure(self._app, message, context, value_of(outcome.record))

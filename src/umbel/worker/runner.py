@@ -100,6 +100,8 @@ class Runner:
 
     def settle(self, outcome: Outcome) -> None:
         """Hand over what the outcome means."""
+        if self.lane.ending is not None:
+            outcome = self.lane.revoked_instead(self.held, outcome)
         finished = self.lane.settlement(self.held, self.policy, outcome)
         publish = finished.settlement.publish
         if publish and signals.after_task_publish.receivers:
@@ -149,6 +151,8 @@ class Runner:
 
     def showing(self, outcome: Outcome) -> Finished | None:
         """What makes the outcome's record visible, if it has one that is stored."""
+        if self.lane.ending is not None:
+            outcome = self.lane.revoked_instead(self.held, outcome)
         record = settle(outcome, self.policy, self.held.delivery.losses).record
         return None if record is None or self.lane.compile is None else self.lane.storing(self.held, record)
 

@@ -57,6 +57,14 @@ class Seat:
         """Whether a process sits here that has not ended."""
         return self.child is not None and not self.child.ended.is_set()
 
+    def why_dead(self) -> Killing | None:
+        """Why its process was ended: also one that ended by the signal that it was told to end its only task by."""
+        if self.killing is None and not self._plan.is_wide:
+            for slot in self.running():
+                if (slot.generation, slot.serial) in self.asked:
+                    return Killing("revoked", slot)
+        return self.killing
+
     def running(self) -> Iterator[Slot]:
         """The slots that run something now."""
         return (slot for slot in self.board.slots() if slot.running)

@@ -100,10 +100,10 @@ class Child:
         except OSError:
             pass
 
-    def end(self, generation: int, serial: int) -> None:
-        """Ask it to end one task that it runs."""
+    def end(self, generation: int, serial: int, number: int) -> None:
+        """Ask it to end one task that it runs, where it runs one at a time by this signal."""
         try:
-            self.line.send(b"end %d %d\n" % (generation, serial))
+            self.line.send(b"end %d %d %d\n" % (generation, serial, number))
         except OSError:
             pass  # it is gone, or hears nothing: then the whole process goes
 

@@ -177,7 +177,7 @@ class Supervisor:
                 logger.error("Processes die before they are ready, %d times in a row: the worker ends", stillborn)
                 self._give_up()
             lived = self._clock.monotonic() - born
-            pause = 0.0 if lived > 1 or seat.killing else min((pause or 0.05) * 2, 5.0)
+            pause = 0.0 if lived > 1 or seat.why_dead() else min((pause or 0.05) * 2, 5.0)
             seat.leave()
 
     async def _start(self, seat: Seat) -> None:
@@ -214,7 +214,7 @@ class Supervisor:
         status = await self._starter.status(child)
         number, code = children.describe_status(status) if status is not None else (None, None)
         board = seat.board
-        death = Death(child.pid, number, code, board.slots(), board.is_stopping(), seat.killing, board.begun())
+        death = Death(child.pid, number, code, board.slots(), board.is_stopping(), seat.why_dead(), board.begun())
         if not death.stopping and (number or code) and not death.slots:
             logger.error("Process %d %s while it ran nothing", child.pid, death)
         patience, pause = LAST_WORDS, 0.25

@@ -11,7 +11,7 @@ from umbel.broker.base import Admin
 from umbel.core.errors import OperationalError
 from umbel.core.revoking import Marks
 from umbel.core.vitals import has_stalled
-from umbel.runtime import children
+from umbel.runtime import children, system
 from umbel.runtime.clock import Clock
 from umbel.worker.board import Slot
 from umbel.worker.plan import Plan
@@ -25,6 +25,8 @@ LOOK = 0.02
 """Seconds between two looks at the boards."""
 GRACE = 1.0
 """Seconds beyond its hard limit that a task has where its process ends it. What then still runs blocks the process."""
+LAST_MOMENT = 2.0
+"""Seconds that user code has which handles the signal by which its task is ended."""
 SETTLE_DOWN = 0.01
 """Seconds between raising the recall flag and reading the board: longer than any store takes to become visible."""
 
@@ -58,7 +60,7 @@ class Watch:
         for slot in running:
             mark = self._marks.of(slot.id)
             if mark is not None and mark.terminate is not None and self._still(seat, slot):
-                if self._ends_it_itself(seat, slot, now):
+                if self._is_told_to_end(seat, slot, now, mark.terminate):
                     continue
                 self.kill(seat, "revoked", slot)
                 return
@@ -75,16 +77,18 @@ class Watch:
         elif silent > BUSY and seat.board.held()[1] and any(now - slot.since > BUSY for slot in running):
             await self._recall(seat)
 
-    def _ends_it_itself(self, seat: Seat, slot: Slot, now: float) -> bool:
-        """Where a process runs many tasks, it ends the revoked one alone, unless that lets nothing else run."""
-        if not self._plan.is_wide or seat.child is None:
+    def _is_told_to_end(self, seat: Seat, slot: Slot, now: float, name: str) -> bool:
+        """A process of many tasks ends the revoked one alone, one of one task gets the signal. False: no use (more)."""
+        number = children.signal_number(name)
+        if seat.child is None or (number == system.KILL and not self._plan.is_wide):
             return False
+        patience = GRACE if self._plan.is_wide else LAST_MOMENT
         asked = seat.asked.get((slot.generation, slot.serial))
         if asked is None:
-            seat.asked = {key: at for key, at in seat.asked.items() if now - at < 2 * GRACE}
+            seat.asked = {key: at for key, at in seat.asked.items() if now - at < 2 * patience}
             seat.asked[slot.generation, slot.serial] = now
-            seat.child.end(slot.generation, slot.serial)
-        return asked is None or now - asked < GRACE
+            seat.child.end(slot.generation, slot.serial, number)
+        return asked is None or now - asked < patience
 
     async def _read_revocations(self, seats: Sequence[Seat]) -> None:
         try:

@@ -175,8 +175,8 @@ class WideLane(Lane):
         """What the process has set before its first task; each task has a copy of its own."""
         self._count = 0
 
-    def terminate(self, generation: int, serial: int) -> None:
-        """End that task alone; the others of this process go on."""
+    def terminate(self, generation: int, serial: int, number: int) -> None:
+        """End that task alone; the others of this process go on, which a signal to it would not let them."""
         for runner in self.latest:
             if runner is not None and runner.held.ticket[1:] == (generation, serial):
                 runner.terminate()
