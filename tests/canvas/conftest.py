@@ -16,8 +16,8 @@ Run = Callable[[list[Any]], list[Any]]
 
 
 @contextmanager
-def _in_memory() -> Iterator[Run]:
-    command = [sys.executable, "-m", "tests.canvas.in_memory"]
+def _in_memory(settings: dict[str, Any]) -> Iterator[Run]:
+    command = [sys.executable, "-m", "tests.canvas.in_memory", json.dumps(settings)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -38,8 +38,8 @@ def _in_memory() -> Iterator[Run]:
 
 
 @contextmanager
-def _in_farm(folder: Any, url: str) -> Iterator[Run]:
-    with Farm(folder, broker=url, backend=url) as farm, farm.app() as app:
+def _in_farm(folder: Any, url: str, settings: dict[str, Any]) -> Iterator[Run]:
+    with Farm(folder, broker=url, backend=url, **settings) as farm, farm.app() as app:
         farm.worker("-c", "2")
 
         def run(shapes: list[Any]) -> list[Any]:
@@ -49,20 +49,25 @@ def _in_farm(folder: Any, url: str) -> Iterator[Run]:
         yield run
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+ADAPTERS = ("memory", "sqlite", "redis")
+
+
+@pytest.fixture(params=[f"{adapter}{kept}" for kept in ("", "-kept") for adapter in ADAPTERS])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs shapes in a worker, all at once, and returns their values."""
+    """Runs shapes in a worker, all at once, and returns their values. ``kept``: messages carry nothing that follows."""
     folder = tmp_path_factory.mktemp("canvas")
-    if request.param == "memory":
-        with _in_memory() as made:
+    adapter, _, kept = request.param.partition("-")
+    settings: dict[str, Any] = {"task_max_rest": 0} if kept else {}
+    if adapter == "memory":
+        with _in_memory(settings) as made:
             yield made
         return
-    if request.param == "sqlite":
-        with _in_farm(folder, f"sqlite:///{folder / 'farm.db'}") as made:
+    if adapter == "sqlite":
+        with _in_farm(folder, f"sqlite:///{folder / 'farm.db'}", settings) as made:
             yield made
         return
     server = request.getfixturevalue("redis_server")
     db = server.take()
-    with _in_farm(folder, server.url(db)) as made:
+    with _in_farm(folder, server.url(db), settings) as made:
         yield made
     server.give_back(db)

@@ -11,7 +11,8 @@ from umbel import Umbel
 from umbel.worker.options import WorkerOptions
 from umbel.worker.run import run
 
-app = Umbel("in_memory", broker="memory://", backend="memory://", worker_redirect_stdouts=False)
+settings = json.loads(sys.argv[1])
+app = Umbel("in_memory", broker="memory://", backend="memory://", worker_redirect_stdouts=False, **settings)
 
 
 @app.task(name=MARK)

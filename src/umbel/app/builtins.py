@@ -9,8 +9,8 @@ from umbel.app.execution import date_done
 from umbel.app.following import Error, Follower
 from umbel.app.signature import maybe_signature
 from umbel.core import states
-from umbel.core.errors import ChordError
-from umbel.core.signature import expanded, plain
+from umbel.core.errors import BackendGetMetaError, ChordError
+from umbel.core.signature import REST, chain_of, expanded, plain, prepended
 from umbel.wire import exceptions
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def register(app: "Umbel") -> None:
     ):
         if f"celery.{name}" not in app.all_tasks:
             task_of(app, function, name=f"celery.{name}", **options)
+    if REST not in app.all_tasks:
+        task_of(app, rest, name=REST, bind=True)
 
 
 def accumulate(*args: Any, **kwargs: Any) -> Any:
@@ -61,6 +63,16 @@ def xstarmap(self: "Task[..., Any]", task: Mapping[str, Any], it: Sequence[Any])
     """Run the task once for each list of arguments."""
     call = maybe_signature(task, self.app).type
     return [coroutine.finished(call(*item)) for item in it]
+
+
+def rest(self: "Task[..., Any]", *args: Any, id: str = "") -> Any:
+    """Go on with the rest of a chain that is kept as ``id``: where nobody has done so before it was called."""
+    store = self.app.store
+    record = None if store is None else store.sync.read([id]).get(id)
+    if record is None:
+        raise BackendGetMetaError(f"the rest of a chain was kept with the results as {id!r}, and is not there any more")
+    first, *others = reversed(record.result)
+    return self.replace(maybe_signature(chain_of([prepended(first, args), *others]), self.app))
 
 
 def chunks(self: "Task[..., Any]", task: Mapping[str, Any], it: Sequence[Any], n: int) -> Any:

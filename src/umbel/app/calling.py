@@ -7,9 +7,11 @@ from umbel.app import bulk
 from umbel.app.identity import uuid
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
-from umbel.core.joining import Opening
+from umbel.core.errors import EncodeError
+from umbel.core.resting import Keep
 from umbel.core.unfolding import Calling, Unfolded, unfold, waits
 from umbel.result.base import CanJoin
+from umbel.wire import json
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -36,8 +38,7 @@ def send(
     """
     add_to_parent = options.pop("add_to_parent", True)
     unfolded, messages = _built(app, signature, args, kwargs, options)
-    if unfolded.openings:
-        joins(app).take_sync(unfolded.openings)
+    put_first(app, unfolded)
     if messages and not bulk.collect(app, messages):
         app.client.publish(messages, options)
     return _handle(app, unfolded, add_to_parent)
@@ -49,6 +50,8 @@ async def asend(
     """``send``, for coroutines."""
     add_to_parent = options.pop("add_to_parent", True)
     unfolded, messages = _built(app, signature, args, kwargs, options)
+    if unfolded.rests and app.store is not None:
+        await app.store.write(unfolded.rests)
     if unfolded.openings:
         await joins(app).take(unfolded.openings)
     if messages and not bulk.collect(app, messages):
@@ -62,8 +65,23 @@ def _built(
     whole = data.plain(signature)
     if waits(whole):
         joins(app)
-    unfolded = unfold(whole, args, kwargs, _plain_options(options), new_id=ids(app))
+    unfolded = unfold(whole, args, kwargs, _plain_options(options), new_id=ids(app), keep=keep(app))
     return unfolded, [message for call in unfolded.calls for message in prepare(app, call)]
+
+
+def keep(app: "Umbel") -> Keep | None:
+    """What of a workflow is kept beside the results instead of carried by its messages; None: nothing."""
+    above, store = app.conf.task_max_rest, app.store
+    if above is None or store is None or not isinstance(store, CanJoin) or app.conf.task_serializer != "json":
+        return None
+    return Keep(above, _encoded)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return json.dumps(value)
+    except EncodeError:
+        return b""  # it stays in the message, whose making says where it cannot be encoded
 
 
 def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
@@ -72,10 +90,12 @@ def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
     return app.client.prepare(task, call.args, call.kwargs, call.options, call.embed)
 
 
-def open_joins(app: "Umbel", openings: Sequence[Opening]) -> None:
-    """Open joins now."""
-    if openings:
-        joins(app).take_sync(openings)
+def put_first(app: "Umbel", unfolded: Unfolded) -> None:
+    """Put what must be there before the calls are sent: open joins, and what is kept beside the results."""
+    if unfolded.rests and app.store is not None:
+        app.store.sync.write(unfolded.rests)
+    if unfolded.openings:
+        joins(app).take_sync(unfolded.openings)
 
 
 def joins(app: "Umbel") -> "Joins":

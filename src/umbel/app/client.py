@@ -22,6 +22,7 @@ from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
 from umbel.core.errors import EncodeError, OperationalError, PayloadTooLarge, UmbelWarning
 from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
 from umbel.core.options import timing
+from umbel.core.resting import block_of
 from umbel.core.routing import Destination
 from umbel.core.signature import embedded
 from umbel.wire import body as wire_body
@@ -137,6 +138,8 @@ class Client:
             embed = embedded(options, embed)
         merged, destination = plan.merge(args, kwargs, options)
         headers, properties, due = self._head(plan, args, kwargs, merged, destination)
+        if embed is not None and (block := block_of(embed.chain)) is not None:
+            headers.umbel_rest = block
         custom = merged.get("headers")
         if custom:
             custom = _overlay(headers, custom)

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from umbel.app import request
-from umbel.app.calling import prepare
+from umbel.app.calling import keep, prepare
 from umbel.app.errbacks import Errbacks
 from umbel.app.trouble import one_line
-from umbel.core import following, states
+from umbel.core import following, resting, states
 from umbel.core.errors import ChordError, UmbelError
 from umbel.core.following import Ending
 from umbel.core.joining import Arrived, Closing, Joined, Part, Step
 from umbel.core.message import Embed
-from umbel.core.outcome import After
+from umbel.core.outcome import After, Unread
 from umbel.core.record import Record
 from umbel.core.signature import Signature, group_of, kind
 from umbel.core.unfolding import Result, unfold
@@ -86,13 +86,16 @@ class Follower:
         if embed.chord:
             headers = context.message.headers if context.message is not None else None
             if headers is not None and headers.group:
-                part = Part(headers.group, headers.id, headers.group_index, states.SUCCESS, data, embed.chord)
-                after.steps.append(part)
+                place, kept = (headers.group, headers.id, headers.group_index), resting.is_kept(embed.chord)
+                after.steps.append(Part(*place, states.SUCCESS, data, embed.chord, kept))
         return after
 
     def _call_next(self, after: After, context: "Context", value: Any) -> None:
-        children = []
-        for call in following.next_calls(context.embed, value):
+        children, embed = [], _whole(context)
+        if embed is not context.embed:
+            block = Record(resting.READ, embed.chain, None, [], None, resting.block_of(context.chain) or "")
+            after.records.append(block)  # from now on a message has it
+        for call in following.next_calls(embed, value):
             options: dict[str, Any] = {"parent_id": context.id, "root_id": context.root_id or context.id}
             if call.chain is not None:
                 options["chain"] = call.chain
@@ -103,7 +106,7 @@ class Follower:
 
     def failed(self, context: "Context", error: Error) -> After:
         """After a task that failed, was revoked, or will never end: whoever waits for it hears of it."""
-        embed = context.embed
+        embed = _whole(context)
         after = After(steps=_parts([_ending(context)], error.state, error.described))
         self._end(after, following.endings_of_chain(embed.chain), error)
         if embed.errbacks and error.state == states.FAILURE and not error.silent:
@@ -113,6 +116,11 @@ class Follower:
     def joined(self, joined: Joined, body: Signature, error_of: Callable[[BaseException], Error]) -> After:
         """After the last part of a join: its body, or the failure of its body. It closes the join."""
         after = After()
+        if resting.is_kept(body):
+            kept = parts.decode_body(joined.body) if joined.parts else None
+            if kept is None:
+                return self._lost(joined.group, body, error_of)
+            body = kept
         try:
             found = parts.arrange(joined)
             guilty = following.culprit(found)
@@ -134,6 +142,20 @@ class Follower:
             self._fail_body(after, body, error_of(error))
         return after
 
+    def _lost(self, group: str, body: Signature, error_of: Callable[[BaseException], Error]) -> After:
+        error = ChordError(f"The body of chord {group} was kept with its results, and is not there any more")
+        logger.error("Chord %s: %s", group, one_line(error))
+        after = After()
+        self._fail_body(after, body, error_of(error))
+        return after
+
+    def told(self, unread: Unread, links: Sequence[Signature]) -> After:
+        """After a failure before ``links``, which were read only now. Calls no user code."""
+        after, why = After(), unread
+        error = Error(why.state, ChordError(), why.described, why.traceback, why.date_done, why.silent)
+        self._end(after, following.endings_of_chain(links), error)
+        return after
+
     def never_called(self, body: Signature, error: Error) -> After:
         """After the failure of a body that is not called."""
         after = After()
@@ -151,10 +173,11 @@ class Follower:
         new_id: Callable[[], str],
     ) -> Result | None:
         """Add what a call comes to, and return its result tuple."""
-        unfolded = unfold(signature, args, options=options, new_id=new_id)
+        unfolded = unfold(signature, args, options=options, new_id=new_id, keep=keep(self._app))
         for call in unfolded.calls:
             after.publish += prepare(self._app, call)
         after.steps += unfolded.openings
+        after.records += unfolded.rests
         return unfolded.result
 
     def _call_body(self, after: After, group: str, body: Signature, value: list[Any]) -> None:
@@ -174,6 +197,11 @@ class Follower:
         """Add the records and parts of tasks that will never run."""
         ends = list(ends)
         after.steps += _parts(ends, error.state, error.described)
+        unread = [end.block for end in ends if end.block]
+        after.unread += [
+            Unread(block, error.state, error.described, error.traceback, error.date_done, error.silent)
+            for block in unread
+        ]
         if self._app.store is not None and not error.silent:
             after.records += [_record(end, error) for end in ends if end.task_id]
 
@@ -193,10 +221,15 @@ class Follower:
                 logger.exception("Errback %r of %s[%s] cannot be called: %s", call.task, context.task, task_id, told)
 
 
+def _whole(context: "Context") -> Embed:
+    """What follows the task, with the block of it that the message only names."""
+    return context.embed if context.rest is None else msgspec.structs.replace(context.embed, chain=context.rest)
+
+
 def _parts(ends: Iterable[Ending], state: str, result: Any) -> list[Step]:
     """The parts of those that a join waits for."""
     return [
-        Part(end.group, end.task_id, end.index, state, result, end.chord)
+        Part(end.group, end.task_id, end.index, state, result, end.chord, resting.is_kept(end.chord))
         for end in ends
         if end.chord and end.group and end.task_id
     ]

@@ -63,9 +63,9 @@ def _leave_together(task: "Task[..., Any]", sig: "Signature[Any]", context: "Con
     whole = data.plain(sig)
     if waits(whole):
         calling.joins(task.app)
-    unfolded = unfold(whole, options=options, new_id=calling.ids(task.app))
+    unfolded = unfold(whole, options=options, new_id=calling.ids(task.app), keep=calling.keep(task.app))
     messages = [message for call in unfolded.calls for message in calling.prepare(task.app, call)]
-    calling.open_joins(task.app, unfolded.openings)
+    calling.put_first(task.app, unfolded)
     context.publish += messages
     context.__dict__["embed"] = Embed()  # it is the replacement's now
     raise Ignore("Replaced by new task")

@@ -35,6 +35,8 @@ class Context:
     logfile: str | None = None
     loglevel: int | None = None
     utc: bool = True
+    rest: list[dict[str, Any]] | None = None
+    """Of Umbel's own: the block of the chain's rest that the message only names, read before the task started."""
 
     # Looked up in the message's headers by __getattr__.
     id: str | None

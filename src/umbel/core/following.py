@@ -11,6 +11,7 @@ import msgspec
 
 from umbel.core.joining import Arrived
 from umbel.core.message import Embed
+from umbel.core.resting import block_of
 from umbel.core.signature import Signature, body, expanded, group_of, kind, listed, members
 from umbel.core.states import SUCCESS
 
@@ -25,12 +26,16 @@ class Call(msgspec.Struct):
 
 
 class Ending(msgspec.Struct):
-    """A task that has ended, or will never run. ``chord`` is the body of the join that waits for it."""
+    """A task that has ended, or will never run. ``chord`` is the body of the join that waits for it.
+
+    ``block``: this is the last of several, and the others are told there (``core.resting``).
+    """
 
     task_id: str | None
     group: str | None
     index: int | None
     chord: dict[str, Any] | None
+    block: str | None = None
 
 
 def is_followed(embed: Embed) -> bool:
@@ -72,7 +77,8 @@ def endings(signature: Signature) -> Iterator[Ending]:
             yield from endings(body(signature))
         case _:
             chord = options.get("chord") or None
-            yield Ending(options.get("task_id"), options.get("group_id"), options.get("group_index"), chord)
+            place = options.get("task_id"), options.get("group_id"), options.get("group_index")
+            yield Ending(*place, chord, block_of([signature]))
     yield from endings_of_chain(options.get("chain"))
 
 

@@ -13,11 +13,15 @@ import msgspec
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """A join of ``size`` parts begins. ``shape`` is the header's result tuple where members are groups themselves."""
+    """A join of ``size`` parts begins. ``shape`` is the header's result tuple where members are groups themselves.
+
+    ``body`` is the encoded signature of the body, where the members do not carry it.
+    """
 
     group: str
     size: int
     shape: list[Any] | tuple[Any, ...] | None = None
+    body: bytes = b""
 
 
 class Extension(msgspec.Struct, frozen=True):
@@ -32,6 +36,7 @@ class Part(msgspec.Struct, frozen=True):
 
     ``result`` is the value, or the exception's description where ``state`` is not SUCCESS; it may be a ``msgspec.Raw``.
     ``body`` is the signature of the body. It is kept too, so that a sweeper can publish it when nobody else does.
+    ``kept``: the body came with the opening, and ``body`` only stands for it (``core.resting``).
     """
 
     group: str
@@ -40,6 +45,7 @@ class Part(msgspec.Struct, frozen=True):
     state: str
     result: Any
     body: Mapping[str, Any] | None = None
+    kept: bool = False
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -73,11 +79,16 @@ class Arrived(msgspec.Struct, frozen=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """A complete join: the parts in the order of the header, each encoded as Celery has it, and the header's shape."""
+    """A complete join: the parts in the order of the header, each encoded as Celery has it, the header's shape, and the
+    body that it kept.
+
+    Without parts it is not complete but lost: a part came whose body should be kept here, and nothing is.
+    """
 
     group: str
     parts: tuple[bytes, ...]
     shape: bytes | None = None
+    body: bytes | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):

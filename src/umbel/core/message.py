@@ -15,7 +15,8 @@ class Headers(msgspec.Struct):
 
     ``eta`` and ``expires`` are ISO 8601 text; without an offset they mean UTC. ``timelimit`` is ``(hard, soft)`` in
     seconds: hard first, as Celery's code has it. ``ignore_result`` is None where the caller did not say.
-    ``compression`` is a content type, and on the wire only where the body is compressed.
+    ``compression`` is a content type, and on the wire only where the body is compressed. ``umbel_rest`` is Umbel's own:
+    the block of its chain's rest that the task must have (``core.resting``).
     """
 
     task: str
@@ -38,6 +39,7 @@ class Headers(msgspec.Struct):
     stamped_headers: list[str] | None = None
     stamps: dict[str, Any] | None = msgspec.field(default_factory=dict)
     compression: str | UnsetType | None = UNSET
+    umbel_rest: str | UnsetType = UNSET
 
 
 class DeliveryInfo(msgspec.Struct):

@@ -4,7 +4,7 @@ Records and follow-up messages are complete here: encoding them is user code's b
 lane. ``publish`` holds what the task itself sends on; ``after`` what its end means for others, should it be final.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,18 +13,34 @@ from umbel.core.joining import Step
 from umbel.core.record import Record
 
 
+class Unread(msgspec.Struct):
+    """Tasks that will never run, and why. Which they are says a block of a chain's rest that must be read first."""
+
+    block: str
+    state: str
+    described: Any
+    traceback: str | None
+    date_done: str
+    silent: bool
+
+
 class After(msgspec.Struct):
-    """What an end of a task means for others, if it is one: calls, results of those who never run, steps of joins."""
+    """What an end of a task means for others, if it is one: calls, results of those who never run, steps of joins.
+
+    ``records`` are written in the step in which the calls are published.
+    """
 
     publish: list[Outgoing] = []
     records: list[Record] = []
     steps: list[Step] = []
+    unread: list[Unread] = []
 
     def add(self, other: "After") -> None:
         """This as well."""
         self.publish += other.publish
         self.records += other.records
         self.steps += other.steps
+        self.unread += other.unread
 
 
 class Success(msgspec.Struct):

@@ -18,6 +18,7 @@ from umbel.core.outcome import (
     Retried,
     Revoked,
     Success,
+    Unread,
     Unreadable,
     Unregistered,
 )
@@ -44,7 +45,8 @@ class Policy(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct):
     """What to do, in this order: store the records, take the steps of joins, publish, dispose, send the events.
 
-    ``record`` is the task's own, ``records`` are those of others that will never run now.
+    ``record`` is the task's own, ``records`` are those of others that will never run now, and of rests of chains.
+    ``unread`` holds others that are not known yet.
     """
 
     disposition: Disposition
@@ -52,6 +54,7 @@ class Decision(msgspec.Struct):
     publish: tuple[Outgoing, ...] = ()
     records: tuple[Record, ...] = ()
     steps: tuple[Step, ...] = ()
+    unread: tuple[Unread, ...] = ()
     events: tuple[str, ...] = ()
 
 
@@ -102,6 +105,7 @@ def _followed(outcome: Outcome, policy: Policy, losses: int) -> Decision:
         publish=(*decision.publish, *after.publish),
         records=tuple(after.records),
         steps=tuple(after.steps),
+        unread=tuple(after.unread),
     )
 
 

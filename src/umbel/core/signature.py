@@ -20,6 +20,8 @@ FIELDS = ("task", "args", "kwargs", "options", "subtask_type", "immutable")
 FOLLOWERS = ("link", "link_error", "chain", "chord")
 """Options of a call that are signatures: what follows it."""
 CANVASES = ("chain", "group", "chord")
+REST = "umbel.rest"
+"""The task of a signature that stands for what is kept elsewhere (``core.resting``)."""
 _TOLERATED = "chord_size"  # older publishers wrote it
 _KEPT = frozenset({"group_id", "stamped_headers"})
 
@@ -238,6 +240,8 @@ def _options(signature: Signature) -> Options:
 
 def plain(signature: Signature) -> dict[str, Any]:
     """The signature and all in it as dicts and lists, without objects of Umbel's own."""
+    if signature["task"] == REST:
+        return dict(signature)  # already, and shorter than others
     found = make(signature["task"], **_filled(signature))
     options, kwargs = found["options"], found["kwargs"]
     for name in ("link", "link_error", "chain"):

@@ -8,13 +8,15 @@ Where Celery's canvas goes wrong this does what was meant: members of nested gro
 middle of a workflow is waited for, and the group that ends a chain in a header adds its parts to the header's join.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from umbel.core.joining import Opening
 from umbel.core.message import Embed
+from umbel.core.record import Record
+from umbel.core.resting import Keep, is_kept, split, waiting
 from umbel.core.signature import (
     Options,
     Signature,
@@ -57,11 +59,15 @@ class Calling(msgspec.Struct):
 
 
 class Unfolded(msgspec.Struct):
-    """What a call comes to. ``result`` is None where nothing is called (an empty chain)."""
+    """What a call comes to. ``result`` is None where nothing is called (an empty chain).
+
+    ``openings`` are taken and ``rests`` written before the calls are sent, or in the same step.
+    """
 
     calls: list[Calling]
     openings: list[Opening]
     result: Result | None
+    rests: list[Record] = []
 
 
 def unfold(
@@ -71,11 +77,15 @@ def unfold(
     options: Mapping[str, Any] | None = None,
     *,
     new_id: Callable[[], str],
+    keep: Keep | None = None,
 ) -> Unfolded:
-    """Unfold one call. ``args`` go before the signature's own; ``options`` win over its own, as ``merged`` says."""
-    unfolder = _Unfolder(new_id)
+    """Unfold one call. ``args`` go before the signature's own; ``options`` win over its own, as ``merged`` says.
+
+    Without ``keep``, the messages carry everything that follows.
+    """
+    unfolder = _Unfolder(new_id, keep)
     result = unfolder.call(signature, tuple(args), dict(kwargs or {}), dict(options or {}))
-    return Unfolded(unfolder.calls, unfolder.openings, result)
+    return Unfolded(unfolder.calls, unfolder.openings, result, unfolder.rests)
 
 
 def freeze(
@@ -153,12 +163,14 @@ def waits(signature: Signature) -> bool:
 
 
 class _Unfolder:
-    """One unfolding: collects calls and openings."""
+    """One unfolding: collects calls, openings and rests."""
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    def __init__(self, new_id: Callable[[], str], keep: Keep | None = None) -> None:
         self.new_id = new_id
+        self.keep = keep
         self.calls: list[Calling] = []
         self.openings: list[Opening] = []
+        self.rests: list[Record] = []
 
     def call(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], given: Options
@@ -197,8 +209,16 @@ class _Unfolder:
             return self._call_rest(after, args, kwargs, options)
         frozen = [error_linked(step, errbacks) for step in frozen]
         frozen[-1] = linked(frozen[-1], links)
-        self.call(frozen[0], args, kwargs, {**options, "chain": [*after, *reversed(frozen[1:])]})
+        self.call(frozen[0], args, kwargs, {**options, "chain": self._shortened([*after, *reversed(frozen[1:])])})
         return result
+
+    def _shortened(self, rest: list[Any]) -> list[Any]:
+        """The rest of a chain as its messages carry it."""
+        if self.keep is None or not rest:
+            return rest
+        chain, records = split(rest, self.keep, self.new_id)
+        self.rests += records
+        return chain
 
     def _call_rest(
         self, rest: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
@@ -215,15 +235,27 @@ class _Unfolder:
         group, chord = options.pop("task_id", None) or self.new_id(), options.pop("chord", None)
         inner = options.pop("group_id", None) is not None  # its join is that of the header around it
         options.pop("group_index", None)
-        frozen, results = self._freeze_members(signature, group, chord, options.get("root_id"))
+        found, kept = list(flattened(signature)), b""
+        if chord and not inner:
+            chord, kept = self._body_for(chord, len(found))
+        frozen, results = self._freeze_members(found, group, chord, options.get("root_id"))
         errbacks = listed(options.pop("link_error", None))
         if links := listed(options.pop("link", None)):
             frozen = linked(group_of(frozen), links)["kwargs"]["tasks"]
         if chord and not inner:
-            self.openings.append(Opening(group, sum(map(size_of, frozen)), _shape(group, results)))
+            self.openings.append(Opening(group, sum(map(size_of, frozen)), _shape(group, results), kept))
         for member in frozen:
             self.call(error_linked(member, errbacks), args, kwargs, options)
         return [[group, None], results]
+
+    def _body_for(self, chord: Signature, count: int) -> tuple[Signature, bytes]:
+        """What so many members carry of the body of their chord, and what their join keeps of it."""
+        if self.keep is None or is_kept(chord):
+            return chord, b""
+        encoded = self.keep.encode(chord)
+        if len(encoded) * count <= self.keep.above:
+            return chord, b""
+        return waiting(chord), encoded
 
     def _call_chord(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
@@ -319,16 +351,21 @@ class _Unfolder:
         if place["group_id"]:
             options["group_id"] = place["group_id"]
         frozen, results = self._freeze_members(
-            signature, place["group_id"], place["chord"], options.get("root_id"), place["group_index"] or 0
+            flattened(signature), place["group_id"], place["chord"], options.get("root_id"), place["group_index"] or 0
         )
         return having(signature, options, tasks=frozen), [[group, None], results]
 
     def _freeze_members(
-        self, group: Signature, group_id: str | None, chord: Signature | None, root_id: str | None, first: int = 0
+        self,
+        found: Iterable[Signature],
+        group_id: str | None,
+        chord: Signature | None,
+        root_id: str | None,
+        first: int = 0,
     ) -> tuple[list[dict[str, Any]], list[Result]]:
-        """The members with their places: a member that ends in a group takes as many as that has members."""
+        """The members of a group with their places: one that ends in a group takes as many as that has members."""
         frozen, results = [], []
-        for task in flattened(group):
+        for task in found:
             index = None if group_id is None else first
             ready, result = self.freeze(task, group_id=group_id, chord=chord, group_index=index, root_id=root_id)
             frozen.append(ready)
@@ -341,7 +378,7 @@ class _Unfolder:
     ) -> tuple[dict[str, Any], Result]:
         above, group, root_id = header(signature), self._id_of_header(signature), options.get("root_id")
         common = {name: value for name, value in _options(above).items() if name not in _NOT_FOR_MEMBERS}
-        frozen, results = self._freeze_members(above, None, None, root_id)  # placed when it is called
+        frozen, results = self._freeze_members(flattened(above), None, None, root_id)  # placed when it is called
         frozen = [having(one, merged(_options(one), common)) for one in frozen] if common else frozen
         place = {**place, "task_id": place["task_id"] or options.get("task_id")}
         below, result = self.freeze(body(signature), root_id=root_id, **place)

@@ -8,20 +8,30 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from umbel.core.joining import Abandoned, Joined, Standing, Step
 from umbel.core.record import Record
+from umbel.core.resting import KEPT, KEPT_AT_LEAST
 from umbel.core.states import FAILURE
 
 
 class Life(NamedTuple):
-    """How long records are kept, in seconds: all (None: for ever), and failures (None: as the others, 0: for ever)."""
+    """How long records are kept, in seconds: all (None: for ever), and failures (None: as the others, 0: for ever).
+
+    What is not there yet for any message (``core.resting``) is kept longer where results are not kept long.
+    """
 
     expires: float | None
     failure_expires: float | None
 
+    def seconds(self, record: Record) -> float | None:
+        """How long a record is kept from its last write."""
+        if record.status == FAILURE and self.failure_expires is not None:
+            return self.failure_expires or None
+        if record.status == KEPT and self.expires is not None:
+            return max(self.expires, KEPT_AT_LEAST)
+        return self.expires
+
     def end(self, record: Record, now: float) -> float | None:
         """When a record that is written now expires."""
-        seconds = self.expires
-        if record.status == FAILURE and self.failure_expires is not None:
-            seconds = self.failure_expires or None
+        seconds = self.seconds(record)
         return None if seconds is None else now + seconds
 
 

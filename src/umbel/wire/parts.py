@@ -42,10 +42,16 @@ def encode_body(body: Mapping[str, Any] | None) -> bytes:
     return b"" if body is None else json.dumps(body)
 
 
-def decode_body(data: bytes) -> Mapping[str, Any] | None:
+def decode_body(data: bytes | None) -> Mapping[str, Any] | None:
     """The signature of these bytes. Raises ``DecodeError``."""
     found = json.loads(data) if data else None
     return found if isinstance(found, dict) else None
+
+
+def joined(answer: Sequence[Any]) -> Joined:
+    """A join as ``umbel/drivers/redis/joining.lua`` answers it."""
+    group, parts, shape, body = answer
+    return Joined(group.decode(), tuple(parts), shape or None, body or None)
 
 
 def encode_shape(shape: Sequence[Any]) -> bytes:

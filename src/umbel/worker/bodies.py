@@ -33,10 +33,14 @@ class Bodies:
         self._work: set[asyncio.Task[None]] = set()
 
     async def prepare(self, batch: Iterable[Finished]) -> None:
-        """For a store on another server: write and take what comes before the settlements.
+        """Read who else is concerned. For a store on another server: write and take what comes before the settlements.
 
         Where that completes a join, the message is kept. Raises ``BackendStoreError``; may be repeated.
         """
+        for one in batch:
+            if one.share is not None and one.share.unread:
+                ops = await self._joiner.read(one.share)
+                one.settlement.ops = (*one.settlement.ops, *ops)
         if self._joiner.shared:
             return
         for one in batch:

@@ -6,6 +6,7 @@ left. Outcomes go the other way. Both sides only append to and pop from deques, 
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from umbel.app.traits import Traits
 from umbel.core.delivery import GONE, Delivery, Settlement, Ticket, Verdict
@@ -25,16 +26,24 @@ REST = 0.1
 """Seconds that the lane waits at most for the I/O thread to come to rest."""
 
 
-class Held:
-    """A claimed message in this process. ``traits`` is None where no task of its name is known here."""
+LOST: list[dict[str, Any]] = []
+"""A block that is no longer there."""
 
-    __slots__ = ("alone", "delivery", "ticket", "traits")
+
+class Held:
+    """A claimed message in this process. ``traits`` is None where no task of its name is known here.
+
+    ``rest`` is the block of its chain's rest that it names, None if it names none, and ``LOST`` if there is none.
+    """
+
+    __slots__ = ("alone", "delivery", "rest", "ticket", "traits")
 
     def __init__(self, delivery: Delivery, traits: Traits | None, alone: bool) -> None:
         self.delivery = delivery
         self.ticket: Ticket = delivery.ticket
         self.traits = traits
         self.alone = alone
+        self.rest: list[dict[str, Any]] | None = None
 
 
 class Finished:

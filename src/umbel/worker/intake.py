@@ -6,6 +6,8 @@ The part of the I/O thread that decides; it holds the set of all tickets that ar
 import logging
 from collections import deque
 
+from msgspec import UNSET
+
 from umbel.app.application import Umbel
 from umbel.app.traits import Traits
 from umbel.broker.base import Limits
@@ -17,7 +19,7 @@ from umbel.core.message import Message
 from umbel.core.options import parse_rate, timestamp
 from umbel.result.base import Store
 from umbel.wire.envelope import upgrade
-from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.hand import LOST, Finished, Hand, Held
 from umbel.worker.plan import accepted
 from umbel.worker.readahead import BUSY, MOST, ReadAhead
 
@@ -26,6 +28,8 @@ SLOT_GRACE = 0.05
 """Seconds (or one interval, if that is longer) after which a start time that was not used is asked for again."""
 ASK_AGAIN = 1.0
 """Seconds until a start time is asked for again after the broker could not tell."""
+AGAIN = 1.0
+"""Seconds until what a message names is looked for again, if the results could not be reached."""
 SOON = 0.001
 """Seconds ahead that count as now, for an ETA or a slot."""
 WIDER = 4
@@ -100,7 +104,7 @@ class Intake:
         ready: list[Held] = []
         limited: dict[str, list[Held]] = {}
         now = self._clock.now()
-        alone, wanted = False, 0
+        alone, wanted, named = False, 0, False
         for delivery in deliveries:
             held = self._looked_at(delivery)
             self.tickets[held.ticket] = held
@@ -110,6 +114,7 @@ class Intake:
                 self._back(held)
                 continue
             if message is not None and held.traits is not None:
+                named = named or message.headers.umbel_rest is not UNSET
                 if message.headers.eta is not None and (due := _due(message.headers.eta)) > now + SOON:
                     self._settle(held, Park(due))
                     continue
@@ -131,7 +136,24 @@ class Intake:
                 for held in waiting:
                     self._settle(held, Park(now + ASK_AGAIN))
         self._sift(len(deliveries), max(wanted, len(ready)))
-        self._deal(ready if self._store is None else await self._not_done(self._store, ready))
+        if self._store is not None:
+            ready = await self._not_done(self._store, ready)
+        self._deal(await self._with_rests(ready) if named else ready)
+
+    async def _with_rests(self, ready: list[Held]) -> list[Held]:
+        """With the blocks of chains' rests that they name: the lane reads nothing. Those wait whose cannot be read."""
+        named = {held: block for held in ready if (block := _block(held)) is not None}
+        try:
+            found = await self.app.store.read(list(set(named.values()))) if self.app.store is not None and named else {}
+        except BackendError as error:
+            logger.warning("The rests of %d chains cannot be read, trying again in %g s: %s", len(named), AGAIN, error)
+            for held in named:
+                self._settle(held, Park(self._clock.now() + AGAIN))
+            return [held for held in ready if held not in named]
+        for held, block in named.items():
+            record = found.get(block)
+            held.rest = record.result if record is not None and isinstance(record.result, list) else LOST
+        return ready
 
     async def _not_done(self, store: Store, ready: list[Held]) -> list[Held]:
         """Without what was delivered again though its task succeeded: that is forgotten, and not run twice."""
@@ -273,6 +295,11 @@ class Intake:
 def _is_repeat(held: Held) -> bool:
     again = held.delivery.redelivered or held.delivery.losses > 0
     return again and held.traits is not None and held.traits.acks_late
+
+
+def _block(held: Held) -> str | None:
+    block = held.delivery.message.headers.umbel_rest if held.delivery.message is not None else UNSET
+    return block if isinstance(block, str) else None
 
 
 def _interval(rate: object) -> float | None:

@@ -18,10 +18,10 @@ from umbel.app.request import Context
 from umbel.app.trouble import one_line
 from umbel.core import following, states
 from umbel.core.delivery import Disposition
-from umbel.core.errors import UmbelError
+from umbel.core.errors import BackendError, BackendStoreError, UmbelError
 from umbel.core.joining import Closing, Joined, Part, Step
 from umbel.core.message import Message
-from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unregistered
+from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unread, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Decision
 from umbel.core.signature import Signature
@@ -39,10 +39,11 @@ class Share:
     """What a settlement does for others. ``bodies``: of the joins that it may complete, by group.
 
     ``records``, ``first`` and ``then`` are for a store on another server: what is written and which steps are taken
-    before the settlement, and which after it. ``joined`` are the joins that the former completed.
+    before the settlement, and which after it. ``joined`` are the joins that the former completed. ``unread`` must be
+    read before any of it.
     """
 
-    __slots__ = ("bodies", "disposition", "first", "joined", "records", "then")
+    __slots__ = ("bodies", "disposition", "first", "joined", "records", "then", "unread")
 
     def __init__(self, decision: Decision, disposition: Disposition) -> None:
         self.disposition = disposition
@@ -51,6 +52,7 @@ class Share:
         self.first: Sequence[Step] = ()
         self.then: Sequence[Step] = ()
         self.joined: tuple[Joined, ...] = ()
+        self.unread: Sequence[Unread] = decision.unread
 
 
 class Joiner:
@@ -81,6 +83,42 @@ class Joiner:
         share.then = [step for step in steps if isinstance(step, Closing)]
         return share, ()
 
+    async def read(self, share: Share) -> tuple[Any, ...]:
+        """Find out whom else the share concerns, and return what the broker does for them.
+
+        Raises ``BackendStoreError``; may be repeated.
+        """
+        after = await self._read(share.unread)
+        share.unread = ()
+        more, ops = self.share(Decision(share.disposition, records=tuple(after.records), steps=tuple(after.steps)))
+        share.bodies.update(more.bodies)
+        share.records, share.first = [*share.records, *more.records], [*share.first, *more.first]
+        return ops
+
+    async def _read(self, unread: Sequence[Unread]) -> After:
+        """What comes of others that will never run, block by block."""
+        after, store, left = After(), self._store, list(unread)
+        while store is not None and left:
+            one = left.pop()
+            try:
+                record = (await store.read([one.block])).get(one.block)
+            except BackendError as error:
+                raise BackendStoreError(f"the rest of a chain cannot be read: {error}") from error
+            if record is None:
+                logger.warning("Who waits behind %s cannot be told: the rest of its chain is gone", one.block)
+                continue
+            found = Follower(self._app).told(one, record.result)
+            left += found.unread
+            after.records += found.records
+            after.steps += found.steps
+        return after
+
+    async def read_after(self, after: After) -> None:
+        """``read``, for what is not settled."""
+        more = await self._read(after.unread)
+        after.unread = []
+        after.add(more)
+
     async def prepare(self, shares: Sequence[Share]) -> None:
         """Write and take what comes before the settlements. Raises ``BackendStoreError``; may be repeated."""
         records = [record for share in shares for record in share.records]
@@ -103,7 +141,12 @@ class Joiner:
         """The second phase: what completed joins come to, under the same disposition. User code runs here."""
         after = self.bodies(message, [(one, share.bodies.get(one.group)) for one in joined])
         return Decision(
-            share.disposition, None, tuple(after.publish), records=tuple(after.records), steps=tuple(after.steps)
+            share.disposition,
+            None,
+            tuple(after.publish),
+            records=tuple(after.records),
+            steps=tuple(after.steps),
+            unread=tuple(after.unread),
         )
 
     def bodies(self, message: Message | None, found: Sequence[tuple[Joined, Signature | None]]) -> After:

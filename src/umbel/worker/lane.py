@@ -13,17 +13,18 @@ from umbel.app.application import Umbel
 from umbel.app.execution import failure_record
 from umbel.app.request import Context
 from umbel.app.traits import Traits
+from umbel.app.trouble import one_line
 from umbel.core import states
 from umbel.core.delivery import Delivery, Keep, Release, Settlement
-from umbel.core.errors import ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
+from umbel.core.errors import BackendGetMetaError, ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
 from umbel.core.message import Headers, Message
 from umbel.core.options import timestamp
-from umbel.core.outcome import Outcome, Revoked, Success, Unreadable, Unregistered
+from umbel.core.outcome import Failure, Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Policy, is_final, settle
 from umbel.wire import body
 from umbel.worker.announce import Announcer
-from umbel.worker.hand import Finished, Hand, Held
+from umbel.worker.hand import LOST, Finished, Hand, Held
 from umbel.worker.joining import Joiner
 from umbel.worker.plan import Plan, accepted
 from umbel.worker.readahead import ReadAhead
@@ -117,6 +118,8 @@ class Lane:
         except Exception as error:  # noqa: BLE001  a serializer is user code
             return self._unreadable(message, error)
         delivery = held.delivery
+        if held.rest is LOST:
+            return self._incomplete(message)
         context = Context(
             message,
             embed,
@@ -127,6 +130,8 @@ class Lane:
             redelivered=delivery.redelivered,
             called_directly=False,
         )
+        if held.rest is not None:
+            context.rest = held.rest
         if signals.task_received.receivers and held.traits is not None:
             self.tell.received(held.traits.task, context)
         return context
@@ -165,6 +170,14 @@ class Lane:
         )
         return Unreadable(reason, str(error), self.ended(message, error) if self._store is not None else None)
 
+    def _incomplete(self, message: Message) -> Outcome:
+        """It is not run: what should follow it could never be."""
+        error = BackendGetMetaError(
+            f"what follows it was kept with the results as {message.headers.umbel_rest!r}, and is not there any more"
+        )
+        logger.error("Task %s[%s] is not run: %s", message.headers.task, message.headers.id, error)
+        return Failure(self.ended(message, error), one_line(error))
+
     def ended(self, message: Message, error: BaseException, state: str = states.FAILURE) -> Record:
         """The record of a task that its own code did not end."""
         return failure_record(message.headers.id, error, self.clock, state=state)
@@ -179,7 +192,7 @@ class Lane:
             decision = settle(outcome, policy, held.delivery.losses)
         record, ops = self._compiled(decision.record)
         share = None
-        if decision.records or decision.steps:
+        if decision.records or decision.steps or decision.unread:
             share, more = self._joiner.share(decision)
             ops = (*ops, *more)
         finished = Finished(held, Settlement(held.ticket, decision.disposition, decision.publish, ops), record)

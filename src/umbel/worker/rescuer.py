@@ -169,6 +169,9 @@ class Rescuer:
         return decision
 
     async def _exchange(self, settlements: list[Settlement], shares: list[Share]) -> list[Verdict]:
+        for settlement, share in zip(settlements, shares, strict=True):
+            if share.unread:
+                settlement.ops = (*settlement.ops, *await self._joiner.read(share))
         if not self._joiner.shared:
             await self._joiner.prepare(shares)
         for settlement, share in zip(settlements, shares, strict=True):

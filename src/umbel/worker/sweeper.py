@@ -45,6 +45,7 @@ class Sweeper:
         joins, store = self._joiner.joins, self._app.store
         assert joins is not None
         assert store is not None
+        await self._joiner.read_after(after)
         await store.write(after.records)
         first = [step for step in after.steps if not isinstance(step, Closing)]
         bodies = {step.group: step.body for step in first if isinstance(step, Part)}

@@ -55,6 +55,13 @@ class Tasks(Values):
     task_max_payload = Setting(
         maybe(count.of("bytes")), 256 * 1024, "Most that encoded arguments may be; None: any.", celery=None
     )
+    task_max_rest = Setting(
+        maybe(count.of("bytes")),
+        4096,
+        "Most that a message carries of what follows its task (a chord's body counts once for each member); the rest "
+        "is kept beside the results, where Celery's workers do not find it. None: messages carry everything.",
+        celery=None,
+    )
     task_protocol = later(
         2, "Version of the message format: 2, or Celery 3's 1, which is read but not written.", choice(1, 2)
     )

@@ -28,9 +28,8 @@ from umbel.core.delivery import (
     Verdict,
 )
 from umbel.core.errors import PayloadTooLarge, UmbelError
-from umbel.core.joining import Joined
 from umbel.drivers.redis import BadOperation
-from umbel.wire import kombu
+from umbel.wire import kombu, parts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -159,9 +158,7 @@ class Settler:
             elif answer == 0:
                 into[place] = GONE
             elif type(answer) is list:
-                into[place] = Settled(
-                    tuple(Joined(group.decode(), tuple(parts), shape or None) for group, parts, shape in answer)
-                )
+                into[place] = Settled(tuple(map(parts.joined, answer)))
             else:
                 error = explain(answer.decode(errors="replace"))
                 if not isinstance(error, BadOperation):

@@ -1,6 +1,7 @@
 -- Joins of chords on Celery's keys. A result store runs this by itself, a broker on the same server in its own step.
--- join(KEY, STEP): KEY is celery-taskset-meta-<group>, STEP a list in msgpack. Answers false, or {group, parts, shape} of
--- a join that this step completed. check(KEY) raises what would stop a step in its middle.
+-- join(KEY, STEP): KEY is celery-taskset-meta-<group>, STEP a list in msgpack. Answers false, or {group, parts, shape, body}
+-- of a join that this step completed, or without parts of one that has lost the body that it should keep. check(KEY) raises
+-- what would stop a step in its middle.
 --   KEY.j parts: a sorted set (index, part) or a list; KEY.s their number, KEY.t how many more; KEY.d which were counted;
 --   KEY.c who completed it, then 'done'; KEY the header's shape. Of Umbel alone: `own` keeps the body, and what a failed
 --   join must know to be mended; `all` lists joins by when something happened to them, for the sweeper.
@@ -31,9 +32,13 @@ local function joining()
 
   local step = {}
 
-  function step.open(key, own, all, ttl, size, shape)
+  function step.open(key, own, all, ttl, size, shape, body)
     call('DEL', key .. '.c')
     call('HDEL', own, 'size', 'bad')
+    if body ~= '' then
+      call('HSET', own, 'body', body)
+      if ttl > 0 then call('EXPIRE', own, ttl) end
+    end
     set(key .. '.s', size, ttl)
     if shape ~= '' then set(key, shape, ttl) end
     return false
@@ -153,6 +158,15 @@ local function joining()
     join.fresh = true
   end
 
+  -- Whether the join has the body that came with its opening. It is the sweeper's to look at from its first part on.
+  local function keeps(join, own, all, group, now)
+    if join.keeps == nil then
+      join.keeps = call('HEXISTS', own, 'body') == 1
+      if join.keeps and join.count < 4 then call('ZADD', all, 'NX', now, group) end
+    end
+    return join.keeps
+  end
+
   -- What the parts of one join have in common comes as one text, which is read once.
   local commons = {}
 
@@ -168,8 +182,9 @@ local function joining()
     local own, all, ttl, ordered, group, now, claim_for = unpack(commons[common] or read(common))
     local join = look(key, own, ttl, ordered)
     if join.claim == 'done' then return false end
+    if body == '-' and not keeps(join, own, all, group, now) then return {group, {}, '', ''} end
     add(join, key, own, ttl, id, score, part, good, ordered)
-    if body ~= '' and call('HSETNX', own, 'body', body) == 1 then call('ZADD', all, now, group) end
+    if body ~= '-' and body ~= '' and call('HSETNX', own, 'body', body) == 1 then call('ZADD', all, now, group) end
     if not join.fresh then refresh(join, key, own, all, ttl) end
     join = look(key, own, ttl, ordered)
     if not join.size or join.count < join.size then return false end
@@ -178,7 +193,8 @@ local function joining()
     call('SET', key .. '.c', token, 'EX', claim_for)
     join.claim = token
     call('ZADD', all, now, group)
-    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', join.j, 0, -1), call('GET', key) or ''}
+    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', join.j, 0, -1), call('GET', key) or '',
+      call('HGET', own, 'body') or ''}
   end
 
   return function(key, packed)

@@ -1,8 +1,7 @@
 """Joins inside one process (``result.base.Joins``). Every step returns how to undo it, for the broker's own step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -34,7 +33,7 @@ class _Join(msgspec.Struct):
     size: int | None = None
     extra: int = 0
     shape: bytes | None = None
-    body: Mapping[str, Any] | None = None
+    body: bytes = b""
     state: str = "open"
     parts: _Parts = {}
     claim: _Place | None = None
@@ -87,7 +86,7 @@ class MemoryJoins:
             for group, join in list(self._joins.items()):
                 if len(found) < limit and join.is_complete() and join.claimed + CLAIM <= now:
                     join.claim, join.claimed = None, now
-                    found.append(Abandoned(join.body, _joined(group, join)))
+                    found.append(Abandoned(wire.decode_body(join.body), _joined(group, join)))
         return found
 
     def prune(self, now: float, limit: int) -> int:
@@ -109,8 +108,9 @@ class MemoryJoins:
         undo: list[Callable[[], None]] = [partial(self._put_back, group, before)]
         joined = None
         match step:
-            case Opening(_, size, shape):
+            case Opening(_, size, shape, body):
                 join.size, join.shape = size, None if shape is None else wire.encode_shape(shape)
+                join.body = body or join.body
             case Extension(_, by):
                 join.extra += by
             case Part():
@@ -132,13 +132,16 @@ class MemoryJoins:
 def _add(join: _Join, part: Part, data: bytes, now: float, undo: list[Callable[[], None]]) -> Joined | None:
     if join.state == "done":
         return None
+    if part.kept and not join.body:
+        return Joined(part.group, ())
     place = (float("inf") if part.index is None else part.index, part.task_id)
     known = join.parts.get(place)
     good = part.state == SUCCESS
     if known is None or (good and not known[0]):
         join.parts[place] = good, data
         undo.append(partial(_put_part_back, join.parts, place, known))
-    join.body = join.body or part.body
+    if not join.body and part.body:
+        join.body = wire.encode_body(part.body)
     if not join.is_complete() or (join.claim != place and join.claimed + CLAIM > now):
         return None
     join.claim, join.claimed = place, now
@@ -162,7 +165,7 @@ def _close(join: _Join, failed: int) -> None:
     if failed:
         join.state = "failed"
     else:
-        join.state, join.parts, join.body, join.shape = "done", {}, None, None
+        join.state, join.parts, join.body, join.shape = "done", {}, b"", None
 
 
 def _reopen(join: _Join, step: Reopening) -> None:
@@ -181,4 +184,4 @@ def _standing(join: _Join) -> Standing:
 
 
 def _joined(group: str, join: _Join) -> Joined:
-    return Joined(group, tuple(data for _, (_, data) in sorted(join.parts.items())), join.shape)
+    return Joined(group, tuple(data for _, (_, data) in sorted(join.parts.items())), join.shape, join.body)

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from umbel.core import states
 from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
-from umbel.core.states import FAILURE, READY_STATES
+from umbel.core.states import READY_STATES
 from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
+from umbel.result.base import Life
 from umbel.result.redis.groups import RedisGroups
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
@@ -60,7 +62,7 @@ class RedisStore:
         self.shown = Shown()
         self.codec = codec
         self._ttl = _whole(expires)
-        self._failure_ttl = self._ttl if failure_expires is None else _whole(failure_expires)
+        self._life = Life(expires, failure_expires)
         policy = chosen.get("retry_policy")
         timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
@@ -77,7 +79,7 @@ class RedisStore:
 
     def compile(self, record: Record) -> Op:
         """As the port says. The record lives ``expires`` seconds from now."""
-        ttl = self._failure_ttl if record.status == FAILURE else self._ttl
+        ttl = self._ttl if record.status == states.SUCCESS else _whole(self._life.seconds(record))
         return ("result", self.place.db, self.prefix + record.task_id, ttl, self.codec.encode(record))
 
     async def write(self, records: Sequence[Record]) -> None:

@@ -34,6 +34,8 @@ _ABANDONED = resources.files(__package__).joinpath("abandoned.lua").read_text()
 _STANDING = resources.files(__package__).joinpath("standing.lua").read_text()
 _SHA = {text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in (_TAKE, _ABANDONED, _STANDING)}
 _TEXT = {sha: text for text, sha in _SHA.items()}
+_KEPT = "-"
+"""Where a part has no body to bring, because the join has it."""
 CLAIM_FOR = int(CLAIM)
 DONE_FOR = 300
 """Seconds for which late parts of a join that is done are refused; Celery 5.7's own."""
@@ -106,7 +108,7 @@ class RedisJoins:
             (found,) = await self._sure([("EVALSHA", _SHA[_ABANDONED], 1, self._all, *given)])
             self._refuse_errors([found])
         return [
-            Abandoned(wire.decode_body(body), Joined(group.decode(), tuple(parts), shape or None))
+            Abandoned(wire.decode_body(body), Joined(group.decode(), tuple(parts), shape or None, body))
             for group, body, parts, shape in found
         ]
 
@@ -115,8 +117,8 @@ class RedisJoins:
             return self._part(step)
         common = (self._owns + step.group, self._all, self._ttl)
         match step:
-            case Opening(_, size, shape):
-                return "open", *common, size, "" if shape is None else wire.encode_shape(shape).decode()
+            case Opening(_, size, shape, body):
+                return "open", *common, size, "" if shape is None else wire.encode_shape(shape).decode(), body.decode()
             case Reopening(_, size, shape):
                 return (
                     "reopen",
@@ -133,7 +135,11 @@ class RedisJoins:
 
     def _part(self, part: Part) -> tuple[Any, ...]:
         group, index = part.group, part.index
-        kept = wire.encode_body(part.body).decode() if index is None or _keeps_body(index) else ""
+        body = ""
+        if part.kept:
+            body = _KEPT
+        elif index is None or _keeps_body(index):
+            body = wire.encode_body(part.body).decode()
         return (
             "part",
             self._common(group),
@@ -141,7 +147,7 @@ class RedisJoins:
             "+inf" if index is None else str(index),
             wire.encode(part).decode(),
             "1" if part.state == SUCCESS else "",
-            kept,
+            body,
         )
 
     def _common(self, group: str) -> str:
@@ -165,7 +171,7 @@ class RedisJoins:
 
     def _joined(self, replies: Sequence[Any]) -> list[Joined | None]:
         self._refuse_errors(replies)
-        return [Joined(r[0].decode(), tuple(r[1]), r[2] or None) if isinstance(r, list) else None for r in replies]
+        return [wire.joined(reply) if isinstance(reply, list) else None for reply in replies]
 
     def _refuse_errors(self, replies: Sequence[Any]) -> None:
         for reply in replies:

@@ -45,6 +45,7 @@ _ADD = Insert(
     "(?, ?, ?, ?, ?)",
     "ON CONFLICT DO UPDATE SET good = excluded.good, data = excluded.data WHERE good < excluded.good",
 )
+_KEEPS = "SELECT id FROM chord_kept WHERE body <> x'' AND id IN (SELECT value FROM json_each(?))"
 _DONE = "SELECT id FROM chord WHERE state = 'done' AND id IN (SELECT value FROM json_each(?))"
 _COMPLETE = (
     "parts >= size + extra AND (state = 'open' OR (state = 'failed' AND bad = 0))"  # never where the size is not known
@@ -60,7 +61,8 @@ _OPEN = (
     "UPDATE chord SET state = 'open', parts = 0, bad = 0, extra = 0, claim = NULL, claimed = 0 "
     "WHERE id = :id AND state <> 'open'",
     "UPDATE chord SET size = :size WHERE id = :id",
-    "INSERT INTO chord_kept (id, shape) VALUES (:id, :shape) ON CONFLICT DO UPDATE SET shape = excluded.shape",
+    "INSERT INTO chord_kept (id, shape, body) VALUES (:id, :shape, :body) ON CONFLICT DO UPDATE "
+    "SET shape = excluded.shape, body = CASE excluded.body WHEN x'' THEN body ELSE excluded.body END",
 )
 _REOPEN = (
     "DELETE FROM chord_part WHERE chord = :id AND NOT good",
@@ -156,9 +158,9 @@ def take(link: sqlite3.Connection, steps: Sequence[_Timed]) -> list[Joined | Non
         match one.step:
             case Part():
                 parts.append(one)
-            case Opening(group, size, shape):
-                values = {"id": group, "size": size, "shape": None if shape is None else wire.encode_shape(shape)}
-                _all(link, _OPEN, values)
+            case Opening(group, size, shape, body):
+                kept = None if shape is None else wire.encode_shape(shape)
+                _all(link, _OPEN, {"id": group, "size": size, "shape": kept, "body": body})
             case Reopening(group, again, shape):
                 values = {"id": group, "size": again, "shape": None if shape is None else wire.encode_shape(shape)}
                 _all(link, _REOPEN, values)
@@ -178,18 +180,29 @@ def _all(link: sqlite3.Connection, statements: Sequence[str], values: dict[str, 
 def _add(link: sqlite3.Connection, parts: Sequence[_Timed]) -> dict[int, Joined]:
     groups = _array({one.step.group for one in parts})
     done = {group for (group,) in link.execute(_DONE, (groups,))}
-    rows = [_row(one) for one in parts if one.step.group not in done]
-    bodies = {one.step.group: one.step.body for one in parts if isinstance(one.step, Part) and one.step.body}
-    insert(link, _KEEP, [(group, wire.encode_body(body)) for group, body in bodies.items() if group not in done])
+    completed = _lost(link, parts, done)
+    rows = [_row(one) for one in parts if one.step.group not in done and id(one) not in completed]
+    bodies = {one.step.group: one.step.body for one in parts if isinstance(one.step, Part) and not one.step.kept}
+    insert(
+        link, _KEEP, [(group, wire.encode_body(body)) for group, body in bodies.items() if body and group not in done]
+    )
     insert(link, _ADD, rows)
-    completed = {}
     for group, claim, claimed in link.execute(_DUE, (groups,)).fetchall():
         for one in reversed(parts):
             if one.step.group == group and (claim == one.token or claimed + CLAIM <= one.now):
                 link.execute(_CLAIM, (one.token, one.now, group))
-                completed[id(one)] = _joined(link, group)[0]
+                completed[id(one)] = _joined(link, group)
                 break
     return completed
+
+
+def _lost(link: sqlite3.Connection, parts: Sequence[_Timed], done: set[str]) -> dict[int, Joined]:
+    """Those whose body should be kept here and is not."""
+    asked = [one for one in parts if isinstance(one.step, Part) and one.step.kept and one.step.group not in done]
+    if not asked:
+        return {}
+    known = {group for (group,) in link.execute(_KEEPS, (_array({one.step.group for one in asked}),))}
+    return {id(one): Joined(one.step.group, ()) for one in asked if one.step.group not in known}
 
 
 def _row(one: _Timed) -> tuple[Any, ...]:
@@ -199,11 +212,10 @@ def _row(one: _Timed) -> tuple[Any, ...]:
     return part.group, place, part.task_id, part.state == SUCCESS, one.data
 
 
-def _joined(link: sqlite3.Connection, group: str) -> tuple[Joined, bytes]:
-    """The join, and the body that came with its first part."""
+def _joined(link: sqlite3.Connection, group: str) -> Joined:
     parts = tuple(data for (data,) in link.execute(_PARTS, (group,)))
     shape, body = link.execute(_KEPT, (group,)).fetchone() or (None, b"")
-    return Joined(group, parts, shape), body
+    return Joined(group, parts, shape, body)
 
 
 def _close(link: sqlite3.Connection, group: str, failed: int) -> None:
@@ -221,8 +233,8 @@ def _abandoned(link: sqlite3.Connection, now: float, limit: int) -> list[Abandon
     found = []
     for (group,) in link.execute(_ABANDONED, (now - CLAIM, limit)).fetchall():
         link.execute(_CLAIM, (None, now, group))
-        joined, body = _joined(link, group)
-        found.append(Abandoned(wire.decode_body(body), joined))
+        joined = _joined(link, group)
+        found.append(Abandoned(wire.decode_body(joined.body), joined))
     return found
 
 
