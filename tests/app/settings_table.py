@@ -14,6 +14,7 @@ SHOWN_BY = {
     },
     "app/test_canvas.py": {
         "task_allow_error_cb_on_chord_header": "test_errbacks_of_a_header_by_setting",
+        "task_max_rest": "test_messages_carry_no_more_of_what_follows_than_the_setting_says",
     },
     "app/test_dead.py": {
         "task_keep_failed_limit": "test_letters_are_kept_as_long_and_as_many_as_the_settings_say",

@@ -225,6 +225,29 @@ def test_a_chord_opens_its_join_before_it_leaves(app: Umbel, add: Any, total: An
     assert len(result.parent) == 2
 
 
+def test_messages_carry_no_more_of_what_follows_than_the_setting_says(
+    app: Umbel, add: Any, total: Any, outbox: Outbox
+) -> None:
+    whole = chain(chord([add.s(n) for n in range(40)], total.s()), *(add.s(n) for n in range(40)))
+    assert app.conf.task_max_rest == 4096
+    whole.apply_async()
+    assert all(one.message.body.find(b'"umbel.rest"') > 0 for one in outbox.messages)
+    assert max(len(one.message.body) for one in outbox.messages) < 200
+    outbox.messages.clear()
+    app.conf.task_max_rest = None
+    whole.apply_async()
+    assert all(one.message.body.find(b'"umbel.rest"') < 0 for one in outbox.messages)
+    assert min(len(one.message.body) for one in outbox.messages) > 4096
+
+
+def test_other_serializers_than_json_have_messages_carry_everything(
+    app: Umbel, add: Any, total: Any, outbox: Outbox
+) -> None:
+    app.conf.update(task_max_rest=0, task_serializer="pickle", accept_content=["json", "pickle"])
+    chord([add.s(n) for n in range(3)], total.s()).apply_async()
+    assert all(b"umbel.rest" not in one.message.body for one in outbox.messages)
+
+
 def test_links(add: Any, total: Any, outbox: Outbox) -> None:
     add.apply_async((1, 2), link=add.s(3), link_error=[total.s(), add.si(1)])
     ((_, _, embed),) = sent(outbox)

@@ -149,7 +149,7 @@ class Fleet:
         from tests.interop.subjects import define  # noqa: PLC0415  tests import what they test late
         from umbel import Broadcast, Umbel  # noqa: PLC0415
 
-        settings = dict(self.settings)
+        settings = {"task_max_rest": None, **self.settings}
         if "broadcast" in settings:
             name = settings.pop("broadcast")
             settings["task_queues"] = {**settings["task_queues"], name: Broadcast(name)}

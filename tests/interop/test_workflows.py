@@ -15,8 +15,8 @@ from tests.worker.fleet import until
 from tests.worker.workflows import Sig, chain, chord, group
 from tests.worker.workflows import sig as signature
 from umbel import Umbel
+from umbel.app.calling import keep, put_first
 from umbel.core.unfolding import unfold
-from umbel.result.base import CanJoin
 
 
 def sig(task: str, *args: Any, immutable: bool = False, **options: Any) -> Sig:
@@ -58,9 +58,8 @@ SHAPES: dict[str, tuple[Callable[[], Sig], Any]] = {
 
 def send(app: Umbel, workflow: Sig) -> Any:
     """Send it as Umbel's client does; the result tuple."""
-    unfolded = unfold(workflow, new_id=lambda: str(uuid.uuid4()))
-    assert isinstance(app.store, CanJoin)
-    app.store.joins.take_sync(unfolded.openings)
+    unfolded = unfold(workflow, new_id=lambda: str(uuid.uuid4()), keep=keep(app))
+    put_first(app, unfolded)
     build = app.client.build
     app.client.publish([build(one.task, one.args, one.kwargs, one.options, one.embed) for one in unfolded.calls])
     return unfolded.result
@@ -97,6 +96,23 @@ def test_both_run_one_chord(fleet: Fleet, version: str) -> None:
         assert [client.get_workflow(one) for one in sent] == [{"value": [list(range(1, 31))]}] * 20
         all_done(fleet, client, [client.send_workflow(name, signature=make()) for name, (make, _) in SHAPES.items()])
     assert {line["by"] for line in fleet.ran("add")} == {"umbel", "celery"}
+
+
+def test_what_celery_cannot_find_it_fails_under_the_id_that_is_waited_for(fleet: Fleet, version: str) -> None:
+    """With the rest kept beside the results, a worker of Celery runs tasks as ever, and fails where it would go on."""
+    client = fleet.celery_client(version)
+    node = fleet.celery(version, "-c", "1")
+    with fleet.umbel_client() as app:
+        app.conf.task_max_rest = 0
+        body = send(app, chord([sig("add", n, n) for n in range(3)], sig("gather")))
+        rest = send(app, chain(sig("add", 1, 1), sig("add", 1), sig("add", 1)))
+        assert client.get_workflow(body)["raised"] == "ChordError"
+        assert client.get_workflow(rest)["raised"] == "NotRegistered"
+        assert len(fleet.ran("add")) == 4
+        node.stop()
+        fleet.umbel("-c", "1")
+        rest = send(app, chain(sig("add", 1, 1), sig("add", 1), sig("add", 1)))
+        assert client.get_workflow(rest) == {"value": 4}
 
 
 def test_errors_of_a_header_are_told_as_celery_tells_them(fleet: Fleet, version: str) -> None:

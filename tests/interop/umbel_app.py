@@ -7,7 +7,7 @@ from typing import Any
 from tests.interop.subjects import define
 from umbel import Broadcast, Umbel
 
-settings: dict[str, Any] = json.loads(os.environ["INTEROP_SETTINGS"])
+settings: dict[str, Any] = {"task_max_rest": None, **json.loads(os.environ["INTEROP_SETTINGS"])}
 if "broadcast" in settings:
     name = settings.pop("broadcast")
     settings["task_queues"][name] = Broadcast(name)

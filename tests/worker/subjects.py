@@ -796,6 +796,15 @@ def enlarges(self: Task[..., Any], n: int) -> int:
 
 
 @app.task(bind=True)
+def weighed(self: Task[..., Any], *values: Any) -> int:
+    """Note how many bytes the message is that called it."""
+    message = self.request.message
+    assert message is not None
+    note("weight", len(message.head) + len(message.body))
+    return 1
+
+
+@app.task(bind=True)
 def gives_way(self: Task[..., Any], n: int) -> Any:
     """Let a group take its place."""
     return self.replace(group(add.s(n, 1), add.s(n, 2)))

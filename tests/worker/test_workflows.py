@@ -12,6 +12,13 @@ from umbel.core.delivery import Revocation
 from umbel.core.record import Record
 from umbel.testing.broker_conformance import new_id
 
+
+@pytest.fixture
+def farm(request: pytest.FixtureRequest, farm_with: Callable[..., Farm]) -> Farm:
+    """On one broker messages carry all that follows, on the other nothing of it."""
+    return farm_with(task_max_rest=0 if request.node.callspec.params["farm_with"] == "redis" else None)
+
+
 SHAPES: list[tuple[Any, Any]] = [
     (chain(sig("add", 1, 2), sig("add", 3), sig("add", 4)), 10),
     (chain(sig("add", 1, 2), sig("add", 3, 4, immutable=True)), 7),
@@ -43,10 +50,12 @@ SHAPES: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("most", [None, 0])
 def test_every_shape_gives_what_it_would_give_in_python(
-    farm_with: Callable[..., Farm], tmp_path: Any, elsewhere: bool
+    farm_with: Callable[..., Farm], tmp_path: Any, elsewhere: bool, most: int | None
 ) -> None:
-    farm = farm_with(**({"backend": f"sqlite:///{tmp_path / 'elsewhere.db'}"} if elsewhere else {}))
+    store = {"backend": f"sqlite:///{tmp_path / 'elsewhere.db'}"} if elsewhere else {}
+    farm = farm_with(task_max_rest=most, **store)
     sent = [send(farm, shape) for shape, _ in SHAPES]
     farm.worker("-c", "2")
     values = [one.value() for one in sent]

@@ -4,10 +4,10 @@ import uuid
 from typing import Any
 
 from tests.worker.fleet import Farm, until
+from umbel.app.calling import keep, put_first
 from umbel.core import states
 from umbel.core.record import Record
 from umbel.core.unfolding import unfold
-from umbel.result.base import CanJoin
 
 Sig = dict[str, Any]
 SUBJECTS = "tests.worker.subjects."
@@ -83,10 +83,8 @@ class Sent:
 def send(farm: Farm, signature: Sig, *args: Any, **options: Any) -> Sent:
     """Send it as a client does: joins are opened first."""
     app = farm._app
-    unfolded = unfold(signature, args, options=options, new_id=lambda: str(uuid.uuid4()))
-    if unfolded.openings:
-        assert isinstance(app.store, CanJoin)
-        app.store.joins.take_sync(unfolded.openings)
+    unfolded = unfold(signature, args, options=options, new_id=lambda: str(uuid.uuid4()), keep=keep(app))
+    put_first(app, unfolded)
     build = app.client.build
     messages = [build(one.task, one.args, one.kwargs, one.options, one.embed) for one in unfolded.calls]
     app.client.publish(messages)

@@ -53,14 +53,17 @@ def block_of(chain: Sequence[Signature] | None) -> str | None:
     return str((chain[-1].get("kwargs") or {}).get("id"))
 
 
-def split(rest: Sequence[Signature], keep: Keep, new_id: Callable[[], str]) -> tuple[list[Any], list[Record]]:
-    """The rest of a chain, last link first, as a message carries it, and the blocks that hold what it does not."""
+def split(rest: Sequence[Signature], keep: Keep) -> tuple[list[Any], list[Record]]:
+    """The frozen rest of a chain, last link first, as a message carries it, and the blocks with what it does not.
+
+    Blocks have ids made from that of the next link: the same again when it is called again.
+    """
     sizes = [len(keep.encode(link)) for link in rest]
     if sum(sizes) <= keep.above or not all(sizes):
         return list(rest), []
     end = _options(_last(rest[0]))
     place = {option: end[option] for option in _PLACE if option in end}
-    name, records, chain = new_id(), [], list[Any]()
+    name, records, chain = end_of(rest[-1]), [], list[Any]()
     *elsewhere, here = _blocks(rest, sizes, keep.above)
     for number, block in enumerate(elsewhere):
         key = f"{name}:rest:{len(elsewhere) - 1 - number}"

@@ -209,16 +209,12 @@ class _Unfolder:
             return self._call_rest(after, args, kwargs, options)
         frozen = [error_linked(step, errbacks) for step in frozen]
         frozen[-1] = linked(frozen[-1], links)
-        self.call(frozen[0], args, kwargs, {**options, "chain": self._shortened([*after, *reversed(frozen[1:])])})
+        rest = [*after, *reversed(frozen[1:])]
+        if self.keep is not None and len(frozen) > 1:
+            rest, records = split(rest, self.keep)
+            self.rests += records
+        self.call(frozen[0], args, kwargs, {**options, "chain": rest})
         return result
-
-    def _shortened(self, rest: list[Any]) -> list[Any]:
-        """The rest of a chain as its messages carry it."""
-        if self.keep is None or not rest:
-            return rest
-        chain, records = split(rest, self.keep, self.new_id)
-        self.rests += records
-        return chain
 
     def _call_rest(
         self, rest: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options

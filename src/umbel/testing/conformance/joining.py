@@ -9,6 +9,7 @@ from umbel.testing.conformance.storing import EXPIRES, Stored
 from umbel.wire import parts as wire
 
 BODY = {"task": "tasks.body"}
+STANDS_FOR_IT = {"task": "umbel.rest"}
 
 
 def part(
@@ -16,6 +17,11 @@ def part(
 ) -> Part:
     """A part of a member whose id is ``t<index>``."""
     return Part(group, task_id or f"t{index}", index, state, index if result is None else result, BODY)
+
+
+def kept(index: int, state: str = SUCCESS) -> Part:
+    """The same of a member whose join keeps the body."""
+    return Part("g1", f"t{index}", index, state, index, STANDS_FOR_IT, True)
 
 
 def results(joined: Joined | None) -> list[object]:
@@ -178,6 +184,43 @@ class JoinSuite(Stored):
         joined = await self.take(Opening("g1", 1, shape), part(0))
         assert joined is not None
         assert wire.arrange(joined) == [wire.decode(joined.parts[0])]
+
+    @asynchronous
+    async def test_a_body_that_came_with_the_opening_is_in_the_answer(self) -> None:
+        await self.take(Opening("g1", 2, body=wire.encode_body(BODY)), kept(0))
+        joined = await self.take(kept(1))
+        assert results(joined) == [0, 1]
+        assert joined is not None
+        assert wire.decode_body(joined.body) == BODY
+
+    @asynchronous
+    async def test_a_body_is_kept_until_its_join_is_closed(self) -> None:
+        await self.take(Opening("g1", 1, body=wire.encode_body(BODY)), kept(0, FAILURE), Closing("g1", failed=1))
+        await self.take(Extension("g1", 0))
+        joined = await self.take(kept(0))
+        assert joined is not None
+        assert wire.decode_body(joined.body) == BODY
+        await self.take(Closing("g1"))
+        assert await self.take(kept(0)) is None
+
+    @asynchronous
+    async def test_a_part_whose_join_has_lost_its_body_is_told_so(self) -> None:
+        assert await self.take(kept(0)) == Joined("g1", ())
+        await self.take(Opening("g1", 1, body=wire.encode_body(BODY)))
+        self.advance(EXPIRES + 1)
+        await self.store.prune()
+        answers = await self.joins.take([kept(0), part(0, group="g2"), kept(1)])
+        assert answers == [Joined("g1", ()), None, Joined("g1", ())]
+
+    @asynchronous
+    async def test_a_body_that_was_kept_is_found_with_what_nobody_saw_to(self) -> None:
+        await self.take(Opening("g1", 1, body=wire.encode_body(BODY)))
+        self.advance(CLAIM + 1)
+        assert await self.joins.abandoned() == []
+        await self.take(kept(0))
+        self.advance(CLAIM + 1)
+        (found,) = await self.joins.abandoned()
+        assert (found.body, results(found.joined)) == (BODY, [0])
 
     @asynchronous
     async def test_what_nobody_saw_to_is_found_once(self) -> None:

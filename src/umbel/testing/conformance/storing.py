@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from umbel.core.record import Record
+from umbel.core.resting import KEPT, KEPT_AT_LEAST, READ
 from umbel.core.states import ALL_STATES, PENDING, SUCCESS
 from umbel.result.base import Store
 from umbel.testing.conformance.site import Suite, asynchronous
@@ -111,6 +112,17 @@ class StoreSuite(Stored):
         assert set(await self.store.read(["one", "two"])) == {"one"}
         self.advance(EXPIRES)
         assert await self.store.read(["one", "two"]) == {}
+
+    @asynchronous
+    async def test_what_no_message_carries_yet_is_kept_longer_than_results(self) -> None:
+        await self.store.write([record("one"), record("block", KEPT), record("read", KEPT)])
+        self.advance(EXPIRES + 1)
+        assert set(await self.store.read(["one", "block", "read"])) == {"block", "read"}
+        await self.store.write([record("read", READ)])
+        self.advance(EXPIRES + 1)
+        assert set(await self.store.read(["block", "read"])) == {"block"}
+        self.advance(KEPT_AT_LEAST)
+        assert await self.store.read(["block"]) == {}
 
     @asynchronous
     async def test_pruning_deletes_what_has_expired_and_no_more_than_asked(self) -> None:
