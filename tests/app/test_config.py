@@ -157,6 +157,7 @@ def test_the_two_sets_differ_where_the_design_says() -> None:
         "result_max_size",
         "task_acks_late",
         "task_max_payload",
+        "task_max_rest",
         "task_reject_on_worker_lost",
         "worker_prefetch_multiplier",
         "worker_rate_limit_scope",

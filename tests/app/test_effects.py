@@ -182,7 +182,8 @@ def test_results_say_more_where_they_are_extended(stored: Umbel, extended: bool)
 def test_failures_live_as_long_as_the_settings_say(lives: float | None, kept: int) -> None:
     app = Umbel("x", broker="memory://", backend="redis://host/1", set_as_current=False, result_failure_expires=lives)
     store: Any = app.store
-    assert (store._ttl, store._failure_ttl) == (86400, kept)
+    seconds = [store.compile(Record(state, task_id="one"))[3] for state in ("SUCCESS", "FAILURE")]
+    assert seconds == [86400, kept]
 
 
 def test_a_large_result_is_told_once(stored: Umbel, caplog: pytest.LogCaptureFixture) -> None:
