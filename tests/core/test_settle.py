@@ -30,8 +30,8 @@ LATE = Policy()
 CELERY = Policy(acks_late=False, reject_on_worker_lost=False)
 
 
-def lost(*, started: bool = True, begun: bool = False, stopping: bool = False) -> Lost:
-    return Lost(FAILED, LOSS, started=started, begun=begun, stopping=stopping)
+def lost(*, started: bool = True, begun: bool = False, stopping: bool = False, whole: bool = False) -> Lost:
+    return Lost(FAILED, LOSS, started=started, begun=begun, stopping=stopping, whole=whole)
 
 
 ROWS: list[tuple[str, Outcome, Policy, int, object, bool]] = [
@@ -63,6 +63,8 @@ ROWS: list[tuple[str, Outcome, Policy, int, object, bool]] = [
     ("killed, early, on its way", lost(started=False), CELERY, 0, Release(front=True), False),
     ("killed, late, not to be repeated", lost(), replace(LATE, reject_on_worker_lost=False), 0,
      Bury("lost", "killed by SIGKILL", loss=LOSS), True),
+    ("its worker killed with it, late", lost(whole=True), replace(LATE, reject_on_worker_lost=False), 0,
+     Release(front=True, loss=LOSS), False),
     ("not a message", Unreadable("undecodable", "why"), LATE, 0, Bury("undecodable", "why"), False),
     ("content refused", Unreadable("refused", "why", FAILED), LATE, 0, Bury("refused", "why"), True),
 ]  # fmt: skip

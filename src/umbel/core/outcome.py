@@ -98,8 +98,8 @@ class Lost(msgspec.Struct):
     """The process that held the message is gone.
 
     ``started``: it may have been running. ``begun``: it was marked so, and may not run again. ``stopping``: the
-    process had been told to stop, so nothing counts against the message. ``record`` is the FAILURE that is stored if
-    it is not run again.
+    process had been told to stop, so nothing counts against the message. ``whole``: its worker is gone with it, and
+    another one found that. ``record`` is the FAILURE that is stored if it is not run again.
     """
 
     record: Record
@@ -107,6 +107,7 @@ class Lost(msgspec.Struct):
     started: bool
     begun: bool = False
     stopping: bool = False
+    whole: bool = False
     after: After | None = None
 
 

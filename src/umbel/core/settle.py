@@ -128,7 +128,9 @@ def _lost(outcome: Lost, policy: Policy, losses: int) -> Decision:
     if not outcome.started and not outcome.begun:
         return Decision(Release(front=True))
     record = outcome.record if policy.store_errors else None
-    if outcome.begun or not (policy.acks_late and (policy.reject_on_worker_lost or outcome.stopping)):
+    # Celery asks reject_on_worker_lost only where a worker outlives its process: what a dead worker held comes back.
+    again = policy.reject_on_worker_lost or outcome.stopping or outcome.whole
+    if outcome.begun or not (policy.acks_late and again):
         if not policy.keep_failed:
             return Decision(ACK, record)
         return Decision(Bury("lost", outcome.loss.why, loss=outcome.loss), record)

@@ -222,6 +222,7 @@ class Rescuer:
         outcome = self._lost(one, f"its worker {one.node} was lost", started=one.rank < one.width, pid=one.pid)
         outcome.stopping = one.stopping
         outcome.begun = one.begun
+        outcome.whole = True
         return outcome
 
     def _lost(

@@ -76,7 +76,10 @@ class Tasks(Values):
         parse.queues, None, "Declared queues: names, Queue objects, or a dict. None: the default queue."
     )
     task_reject_on_worker_lost = Setting(
-        maybe(flag), True, "Run a late-acknowledged task again when its process died.", celery=None
+        maybe(flag),
+        True,
+        "Run a late-acknowledged task again when its process died. One that a whole worker died with always does.",
+        celery=None,
     )
     task_remote_tracebacks = Setting(
         flag, False, "Exceptions that get() raises have the worker's frames in their traceback, not only as text."
