@@ -73,7 +73,7 @@ class Worker:
 
     def descendants(self) -> list[int]:
         """The pids of its processes, the fork server included."""
-        return _descendants(self.process.pid)
+        return descendants(self.process.pid)
 
     def wait(self, within: float = 30.0) -> int:
         return self.process.wait(within)
@@ -96,7 +96,7 @@ class Worker:
         self.process.wait(10)
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     found: list[int] = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -105,7 +105,7 @@ def _descendants(pid: int) -> list[int]:
             continue
         if int(fields[1]) == pid:
             child = int(path.parent.name)
-            found += [child, *_descendants(child)]
+            found += [child, *descendants(child)]
     return found
 
 
