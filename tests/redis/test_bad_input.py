@@ -87,16 +87,22 @@ def test_another_type_of_key_where_the_queue_belongs(load: Load) -> None:
 
 
 GARBAGE = (b"", b"\xff\x00\xff", b"{}", b"[]", b"null", b'{"body": "!", "headers": {}}', b"\t\n\n", b"{" * 5000)
+DAMAGED = (
+    b'{"body": "W1td\xff", "content-encoding": "utf-8", "content-type": "application/json", '
+    b'"headers": {"task": "t", "id": "1"}, "properties": {"body_encoding": "base64"}}',
+    b'{"body": "W10=", "headers": {"task": "t", "id": "1", "eta": "\\ud800"}, "properties": {}}',
+)
+"""Messages, but for a byte, or for half a character."""
 
 
 def test_garbage_is_buried_and_the_rest_goes_on(load: Load) -> None:
-    for number, bytes_ in enumerate(GARBAGE):
+    for number, bytes_ in enumerate((*GARBAGE, *DAMAGED)):
         load.call(str(number))
         load.look.lpush("celery", bytes_)
     worker = load.farm.worker("-c", "2")
     tally_of = load.drain()
     assert tally_of.problems() == []
-    assert load.look.zcard("umbel:dead") == len(GARBAGE)
+    assert load.look.zcard("umbel:dead") == len(GARBAGE) + len(DAMAGED)
     assert "Traceback" not in worker.text
 
 

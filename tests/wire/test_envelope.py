@@ -133,6 +133,7 @@ def test_a_content_type_that_is_not_said_is_json() -> None:
         (head({"task": "t"}), "it has no task id"),
         (head({"task": "t", "id": None}), "it has no task id"),
         (head({"task": 5, "id": "1"}), "its task is 5"),
+        (head({"task": "t", "id": "\ud800"}), "its id is"),
         (head({"task": "t", "id": "1", "eta": 12345}), "its eta is 12345"),
         (head({"task": "t", "id": "1", "retries": "many"}), "its retries is 'many'"),
         (head({"task": "t", "id": "1"}, {"delivery_info": "celery"}), "its delivery_info is 'celery'"),
@@ -162,6 +163,11 @@ def test_any_bytes_are_a_message_or_undecodable(data: bytes) -> None:
         return
     envelope.custom_headers(message)
     envelope.encode(message)
+
+
+def test_a_header_of_the_callers_own_may_be_damaged() -> None:
+    data = head({"task": "t", "id": "1", "own": "x!"}).replace(b"x!", b"x\xff")
+    assert envelope.custom_headers(envelope.decode(data, b"")) == {"own": "x\ufffd"}
 
 
 # Writing

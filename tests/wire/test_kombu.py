@@ -103,6 +103,8 @@ def test_whatever_is_not_said_has_its_default() -> None:
         (element(body="A", properties={"body_encoding": "base64"}), "its body is not base64"),
         (element({"task": "t"}), "it has no task id"),
         (element({"task": 5, "id": "1"}), "its task is 5"),
+        (element({"task": "t", "id": "1", "eta": "\ud800"}), "its eta is"),
+        (element().replace(b'"body": "', b'"body": "\xff'), "it is not JSON"),
     ],
 )
 def test_what_is_no_message_says_why(raw: bytes, reason: str) -> None:
@@ -125,6 +127,14 @@ def test_any_bytes_are_a_message_or_undecodable(raw: bytes) -> None:
     except Undecodable:
         return
     kombu.encode(message, "other")
+
+
+@given(st.dictionaries(st.integers(0, 10_000), st.integers(0, 255), min_size=1, max_size=4))
+def test_a_damaged_element_is_a_message_or_undecodable(damage: dict[int, int]) -> None:
+    raw = bytearray(golden.element("5.6.3", "plain"))
+    for place, byte in damage.items():
+        raw[place % len(raw)] = byte
+    test_any_bytes_are_a_message_or_undecodable.hypothesis.inner_test(bytes(raw))  # type: ignore[attr-defined]
 
 
 # Writing

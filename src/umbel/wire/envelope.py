@@ -71,7 +71,7 @@ def custom_headers(message: Message) -> dict[str, Any]:
         return message.custom
     if not message.head:
         return {}
-    headers = json.loads(message.head).get("headers") or {}
+    headers = json.loads(message.head.decode(errors="replace")).get("headers") or {}
     return {name: value for name, value in headers.items() if name not in _KNOWN}
 
 
@@ -113,7 +113,9 @@ def _fill(kind: type[_S], values: dict[str, Any]) -> _S:
             continue
         try:
             given[field.name] = msgspec.convert(value, field.type)
-        except msgspec.ValidationError as exc:
+            if isinstance(value, str) and field.name not in _DISPENSABLE:
+                value.encode()  # a lone surrogate could be written nowhere
+        except (msgspec.ValidationError, UnicodeEncodeError) as exc:
             if field.name not in _DISPENSABLE:
                 raise Undecodable(f"its {field.name} is {value!r}: {exc}") from exc
     return kind(**given)

@@ -124,7 +124,10 @@ def _mapping(value: Any) -> dict[str, Any]:
 def _decode_leniently(raw: bytes) -> Message:
     """Read the head as ``envelope`` does; the body is text unless the properties say that it is base64."""
     message = envelope.decode(raw, b"")
-    element = json.loads(raw)  # a mapping: the head was read from it
+    try:
+        element = json.loads(raw)  # a mapping: the head was read from it
+    except DecodeError as exc:  # what is broken is no part of the head
+        raise Undecodable(f"it is {exc}") from exc
     message.body = _body(element.get("body"), _mapping(element.get("properties")).get("body_encoding"))
     return message
 
