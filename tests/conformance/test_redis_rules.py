@@ -11,7 +11,7 @@ from tests.conformance.redis_site import RedisSite
 from umbel.broker.base import Declares
 from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
-from umbel.core.delivery import Ack, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
+from umbel.core.delivery import Ack, Begin, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
 from umbel.core.record import Record
 from umbel.core.routing import Exchange, Queue
 from umbel.drivers.redis import CutOff
@@ -43,6 +43,24 @@ class TestClaims(RedisRules):
             text.replace("|", sep).encode() for text in (video, every)
         }
         assert self.run("SMEMBERS", "_kombu.binding.work") == {f"first{sep}{sep}one".encode()}
+
+    @asynchronous
+    async def test_what_has_begun_does_not_run_again_after_an_adoption_whose_reply_was_lost(self) -> None:
+        await self.publish(call("begun"), call("not"))
+        dead = await self.consumer()
+        first, _ = await self.claim(dead)
+        await self.dispose(dead, first, Begin())
+        supervisor, keeper = await self.keeper()
+        await keeper.adopt(dead.id, 10)
+        assert await supervisor.open(lease=LEASE, width=0) == frozenset()
+        other = await self.consumer()
+        assert names(await self.claim(other)) == ["not"]
+        self.advance(0.001)
+        (again,) = await keeper.adopt(None, 10)
+        assert (names([again.delivery]), again.begun, again.was == dead.id) == (["begun"], True, False)
+        await self.dispose(supervisor, again.delivery, Ack())
+        assert await keeper.adopt(None, 10) == []
+        assert not [key for key in self.keys() if again.was in key]
 
     @asynchronous
     async def test_no_script_rewrites_an_element(self) -> None:

@@ -46,7 +46,7 @@ class CutOff(OperationalError):
 
 
 def explained(error: object, place: Any) -> OperationalError:
-    """An error reply as one sentence. ``WRONGTYPE`` and ``NOROUTE`` become ``BadOperation``."""
+    """An error reply as one sentence. ``WRONGTYPE``, ``NOROUTE`` and what breaks a script become ``BadOperation``."""
     text = str(error)
     code = text.partition(" ")[0].lstrip("-")
     if code in ("EXECABORT", "ERR"):  # a refusal inside a script or a transaction says the real one further on
@@ -61,7 +61,8 @@ def explained(error: object, place: Any) -> OperationalError:
         elif "DB index is out of range" in text or "invalid DB index" in text:
             advice = "{place} has no such database: {error}"
     sentence = f"Redis at {advice.format(place=place, error=text)}"
-    return BadOperation(sentence) if code in ("WRONGTYPE", "NOROUTE") else OperationalError(sentence)
+    of_one = code in ("WRONGTYPE", "NOROUTE") or code.startswith("user_script:")
+    return BadOperation(sentence) if of_one else OperationalError(sentence)
 
 
 def is_elsewhere(error: Exception) -> bool:

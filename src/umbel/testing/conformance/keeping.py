@@ -68,6 +68,13 @@ class DeadSuite(Suite):
         assert [one.message.headers.id for one in await keeper.dead() if one.message] == ["two"]
 
     @asynchronous
+    async def test_whatever_its_id_is_a_message_can_be_buried(self) -> None:
+        keeper = await self.bury("one\0two", "three")
+        found = [one.message.headers.id for one in await keeper.dead() if one.message]
+        assert sorted(found) == ["one\0two", "three"]
+        assert (await self.depth()).claimed == 0
+
+    @asynchronous
     async def test_letters_expire(self) -> None:
         keeper = await self.bury("old")
         self.advance(6 * 86400)
