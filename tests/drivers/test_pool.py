@@ -8,6 +8,7 @@ import pytest
 
 from umbel import Umbel
 from umbel.core.errors import OperationalError
+from umbel.drivers.redis import blocking
 from umbel.drivers.redis.blocking import Pool
 from umbel.drivers.redis.place import parse
 
@@ -23,6 +24,17 @@ def test_who_needs_one_more_waits_for_it(redis_url: str) -> None:
     assert pool.take(20) is first
     pool.give(first)
     pool.close()
+
+
+def test_who_waited_has_less_time_to_connect(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(parse(redis_url)[0], most=1)
+    first = pool.take(5)
+    first.close()
+    left: list[float] = []
+    monkeypatch.setattr(blocking, "connect", lambda place, timeout, clock: left.append(timeout))
+    threading.Timer(0.01, pool.give, (first,)).start()
+    pool.take(20)
+    assert left[0] < 20
 
 
 def test_a_connection_that_broke_makes_room_and_so_does_one_that_was_never_made(redis_url: str) -> None:

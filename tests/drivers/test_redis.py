@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.servers import RedisServer
+from tests.worker.fleet import until
 from umbel.broker.redis import RedisBroker
 from umbel.core.delivery import Accepted, Unknown
 from umbel.core.errors import ImproperlyConfigured, OperationalError
@@ -179,6 +180,36 @@ def test_calls_may_overlap_and_be_cancelled(redis_url: str) -> None:
         connection.abort()
 
     asyncio.run(body())
+
+
+def test_a_sentinel_that_is_gone_without_a_word_does_not_keep_the_next_from_being_asked(redis_url: str) -> None:
+    """As after the loss of a machine that had both the master and the first of the sentinels."""
+    host, port = parse(redis_url)[0].hosts[0]
+    master = f"*2\r\n${len(host)}\r\n{host}\r\n${len(str(port))}\r\n{port}\r\n".encode()
+    with socket.create_server(("127.0.0.1", 0)) as silent, server_that(after_hello(master)) as sentinel:
+        place = Place(hosts=(silent.getsockname(), *sentinel.hosts), master="mine", connect_timeout=1.5)
+        sync_connect(place).close()
+
+        async def body() -> None:
+            (await connect(place)).abort()
+
+        asyncio.run(body())
+
+
+def test_a_connection_that_is_of_no_use_is_not_left_open(own_redis: Callable[..., RedisServer]) -> None:
+    """Whoever may not use scripts, and tries again and again, must not use up the server's clients."""
+    server = own_redis()
+    with server.client() as look:
+        look.execute_command("ACL", "SETUSER", "bob", "on", ">x", "~*", "&*", "+@all", "-script")
+
+        async def body() -> None:
+            broker = RedisBroker(server.url().replace("//", "//bob:x@"))
+            for _ in range(3):
+                with pytest.raises(OperationalError, match="does not allow this user"):
+                    await broker.producer().publish([call("one")], deadline=20)
+            await asyncio.to_thread(until, lambda: not [one for one in look.client_list() if one["user"] == "bob"])
+
+        asyncio.run(body())
 
 
 def test_an_answer_has_a_deadline(redis_url: str) -> None:

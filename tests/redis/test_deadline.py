@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.drivers.test_redis import HELLO, server_that
 from tests.servers import RedisServer
 from umbel import Umbel
 from umbel.core.errors import OperationalError
@@ -107,3 +108,34 @@ def test_a_server_that_is_restarted_between_two_calls(own_redis: Callable[..., R
         app.send_task("any")
     finally:
         app.close()
+
+
+def test_many_coroutines_that_nobody_answers_wait_beside_each_other(silent: str) -> None:
+    app = app_at(silent)
+
+    async def scenario() -> None:
+        calls = [app.asend_task("any") for _ in range(20)]
+        for error in await asyncio.gather(*calls, return_exceptions=True):
+            assert "Nothing was sent" in str(error)
+
+    began = SYSTEM.monotonic()
+    asyncio.run(scenario())
+    assert SYSTEM.monotonic() - began < ENOUGH
+    app.close()
+
+
+def test_a_server_that_greets_and_falls_silent() -> None:
+    with server_that(lambda data: HELLO if b"HELLO" in data else b"") as place:
+        app = app_at(f"redis://127.0.0.1:{place.hosts[0][1]}/0")
+        assert "Nothing was sent" in raises_in_time(lambda: asyncio.run(app.asend_task("any")))
+        assert "It may run" in raises_in_time(lambda: app.send_task("any"))
+        app.close()
+
+
+def test_sentinels_that_are_gone_without_a_word_share_the_time(silent: str) -> None:
+    sentinels = ";".join([silent.replace("redis:", "sentinel:")] * 8)
+    app = app_at(sentinels)
+    app.conf.broker_transport_options = {"master_name": "mine"}
+    assert "Nothing was sent" in raises_in_time(lambda: app.send_task("any"))
+    assert "Nothing was sent" in raises_in_time(lambda: asyncio.run(app.asend_task("any")))
+    app.close()

@@ -17,6 +17,7 @@ from umbel.drivers.redis import (
     explained,
     is_elsewhere,
     is_error,
+    unreachable,
 )
 from umbel.runtime.clock import SYSTEM, Clock
 
@@ -98,17 +99,28 @@ class Channel(Shape):
         self._lock = asyncio.Lock()
 
     async def opened(self, timeout: float | None = None) -> Connection:
-        """The connection, made if there is none. Raises ``OperationalError``."""
+        """The connection, made if there is none, within ``timeout`` seconds in all. Raises ``OperationalError``."""
         connection = self._connection
         if connection is not None and connection.closed is None:
             return connection
-        async with self._lock:
-            connection = self._connection
-            if connection is None or connection.closed is not None:
-                connection = await connect(self.place, self.patience if timeout is None else timeout)
-                self._scripts = scripts_for(connection.greeting.version)
-                await self._load(connection)
-                self._connection, self.known = connection, set()
+        try:
+            async with asyncio.timeout(timeout), self._lock:  # others may be trying
+                connection = self._connection
+                if connection is None or connection.closed is not None:
+                    connection = await self._connected(self.patience if timeout is None else timeout)
+        except TimeoutError as exc:
+            raise unreachable(exc, self.place) from exc
+        return connection
+
+    async def _connected(self, timeout: float) -> Connection:
+        connection = await connect(self.place, timeout)
+        try:
+            self._scripts = scripts_for(connection.greeting.version)
+            await self._load(connection)
+        except BaseException:
+            connection.abort()
+            raise
+        self._connection, self.known = connection, set()
         return connection
 
     async def replies(self, *sent: Sent, timeout: float | None = None) -> list[Any]:

@@ -137,9 +137,10 @@ class Connection(asyncio.Protocol):
 
 async def connect(place: Place, timeout: float | None = None) -> Connection:
     """A connection that has said who it is and which database it wants. Raises ``OperationalError``."""
+    limit = place.connect_timeout if timeout is None else min(timeout, place.connect_timeout)
     try:
-        async with asyncio.timeout(place.connect_timeout if timeout is None else min(timeout, place.connect_timeout)):
-            connection = await _connected(place)
+        async with asyncio.timeout(limit):
+            connection = await _connected(place, limit)
             try:
                 replies = await connection.call(commands(place))
                 connection.greeting = greeted(replies, place)
@@ -151,26 +152,30 @@ async def connect(place: Place, timeout: float | None = None) -> Connection:
     return connection
 
 
-async def _connected(place: Place) -> Connection:
+async def _connected(place: Place, limit: float) -> Connection:
     loop = asyncio.get_running_loop()
     context = place.tls_context()
     if place.path is not None:
         made: Any = await loop.create_unix_connection(lambda: Connection(place), place.path)
     else:
-        host, port = await find_master(place) if place.master is not None else place.hosts[0]
+        host, port = await find_master(place, limit) if place.master is not None else place.hosts[0]
         made = await loop.create_connection(lambda: Connection(place), host, port, ssl=context)
     connection: Connection = made[1]
     return connection
 
 
-async def find_master(place: Place) -> tuple[str, int]:
-    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``."""
+async def find_master(place: Place, timeout: float) -> tuple[str, int]:
+    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``.
+
+    Each gets its share of ``timeout`` seconds: one that is gone without a word must not keep the next from being asked.
+    """
     last: OperationalError | None = None
+    share = timeout / (len(place.hosts) + 1)
     for sentinel in sentinels(place):
         try:
-            connection = await connect(sentinel)
+            connection = await connect(sentinel, share)
             try:
-                (reply,) = await connection.call([who_is_master(place)])
+                (reply,) = await connection.call([who_is_master(place)], share)
             finally:
                 connection.abort()
             return master_address(reply, place)

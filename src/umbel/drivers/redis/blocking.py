@@ -180,7 +180,7 @@ def connect(place: Place, timeout: float | None = None, clock: Clock = SYSTEM) -
     limit = place.connect_timeout if timeout is None else min(timeout, place.connect_timeout)
     end = clock.monotonic() + limit
     try:
-        connection = SyncConnection(place, _socket(place, limit), clock)
+        connection = SyncConnection(place, _socket(place, end, clock), clock)
         try:
             connection.greeting = greeted(connection.call(commands(place), max(0.001, end - clock.monotonic())), place)
         except BaseException:
@@ -196,23 +196,27 @@ def _shows_state(sock: socket.socket) -> bool:
     return sys.platform == "linux" and sock.family in (socket.AF_INET, socket.AF_INET6)
 
 
-def _socket(place: Place, timeout: float) -> socket.socket:
+def _socket(place: Place, end: float, clock: Clock) -> socket.socket:
+    def left() -> float:
+        return max(0.001, end - clock.monotonic())
+
     if place.path is not None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout)
+            sock.settimeout(left())
             sock.connect(place.path)
         except OSError:
             sock.close()
             raise
         return sock
-    host, port = find_master(place, timeout) if place.master is not None else place.hosts[0]
-    sock = socket.create_connection((host, port), timeout)
+    host, port = find_master(place, left()) if place.master is not None else place.hosts[0]
+    sock = socket.create_connection((host, port), left())
     tune(sock)
     context = place.tls_context()
     if context is None:
         return sock
     try:
+        sock.settimeout(left())
         return context.wrap_socket(sock, server_hostname=host)
     except OSError:
         sock.close()
@@ -220,13 +224,17 @@ def _socket(place: Place, timeout: float) -> socket.socket:
 
 
 def find_master(place: Place, timeout: float) -> tuple[str, int]:
-    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``."""
+    """Host and port of the master, from the first sentinel that knows. Raises ``OperationalError``.
+
+    Each gets its share of ``timeout`` seconds: one that is gone without a word must not keep the next from being asked.
+    """
     last: OperationalError | None = None
+    share = timeout / (len(place.hosts) + 1)
     for sentinel in sentinels(place):
         try:
-            connection = connect(sentinel, timeout)
+            connection = connect(sentinel, share)
             try:
-                (reply,) = connection.call([who_is_master(place)], timeout)
+                (reply,) = connection.call([who_is_master(place)], share)
             finally:
                 connection.close()
             return master_address(reply, place)
@@ -267,11 +275,14 @@ class Pool:
     def take(self, timeout: float | None = None) -> SyncConnection:
         """A connection that is in order; whoever takes it gives it back. Raises ``OperationalError``."""
         if self._free is not None:
+            began = self._clock.monotonic()
             try:
                 self._free.get(timeout=timeout)
             except Empty:
                 told = f"all {self.most} connections to Redis at {self.place} were in use for {timeout or 0:g} s"
                 raise OperationalError(f"{told}; see broker_pool_limit and redis_max_connections") from None
+            if timeout is not None:
+                timeout = max(0.001, timeout - (self._clock.monotonic() - began))
         try:
             return self._taken(timeout)
         except BaseException:
