@@ -310,6 +310,35 @@ def test_a_result_that_comes_before_the_subscription_is_seen(make: MakeStore, cl
     assert store.sync.read([ID])[ID].status == "SUCCESS"
 
 
+def test_a_result_that_comes_before_the_subscription_is_seen_by_all_who_wait_for_it(
+    make: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    store.sync.write([SUCCESS])
+    begun = SYSTEM.monotonic()
+
+    async def body() -> None:
+        await asyncio.gather(*[store.wait([ID], PATIENCE) for _ in range(3)])
+
+    asyncio.run(body())
+    read = SharedLine._read
+
+    come = threading.Event()
+
+    def read_once_all_have_come(line: SharedLine, timeout: float) -> None:
+        until(lambda: come.is_set() or len(line._waiters) == 3)
+        come.set()
+        read(line, timeout)
+
+    monkeypatch.setattr(SharedLine, "_read", read_once_all_have_come)
+    threads = [threading.Thread(target=store.sync.wait, args=([ID], PATIENCE)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert SYSTEM.monotonic() - begun < PATIENCE
+
+
 def test_a_wait_that_begins_while_another_ends_misses_nothing(make: MakeStore) -> None:
     # Both read PENDING. The one hears of the end, reads it, and has not left; the other enters: the channel is
     # subscribed, so it does not look at the key, and what came before must not be forgotten.

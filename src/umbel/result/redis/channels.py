@@ -73,9 +73,15 @@ class Channels:
     def heard(self, push: list[Any]) -> None:
         """A push of the server came: wake who waits for it."""
         if push[0] == b"message":
-            self.found(push[1], push[2])
+            self._found(push[1], push[2])
 
-    def found(self, name: bytes, record: bytes) -> None:
+    def looked(self, names: Sequence[bytes], records: Sequence[bytes | None]) -> None:
+        """Who subscribed has looked and found news: wake those too who have come since and did not look."""
+        for name, record in zip(names, records, strict=False):
+            if record is not None:
+                self._found(name, record)
+
+    def _found(self, name: bytes, record: bytes) -> None:
         """This is what the server has now: wake who waits for it."""
         waiting = self._waiting.get(name)
         if waiting is not None:

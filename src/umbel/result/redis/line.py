@@ -87,6 +87,7 @@ class Line:
             connection.tell([("SUBSCRIBE", *fresh)])
             (found,) = await connection.call([("MGET", *fresh)], self._timeout)
             if is_error(found) or look(fresh, found):
+                self.channels.looked(fresh, [] if is_error(found) else found)
                 return
         if not self.channels.has_news(names, look):
             await waiter.event.wait()

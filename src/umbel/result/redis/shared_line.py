@@ -93,6 +93,7 @@ class SharedLine:
     def _looked(self, names: list[bytes], waiter: "_Waiter", found: Any) -> None:
         if is_error(found) or waiter.look(names, found):
             waiter.wake()
+            self._channels.looked(names, [] if is_error(found) else found)
 
     def _leave(self, names: Sequence[bytes], waiter: "_Waiter") -> dict[bytes, bytes]:
         with self._lock:
