@@ -29,6 +29,8 @@ class Bodies:
         self._app = app
         self._hand = hand
         self._joiner = Joiner(app)
+        self.shared = self._joiner.shared
+        """Whether the broker does for the result store what a settlement asks of it."""
         self._aside = Aside()
         self._work: set[asyncio.Task[None]] = set()
 
@@ -41,7 +43,7 @@ class Bodies:
             if one.share is not None and one.share.unread:
                 ops = await self._joiner.read(one.share)
                 one.settlement.ops = (*one.settlement.ops, *ops)
-        if self._joiner.shared:
+        if self.shared:
             return
         for one in batch:
             if one.share is not None:

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 from umbel.app.application import Umbel
 from umbel.broker.base import Consumer
@@ -73,6 +74,7 @@ class IoThread:
         self._orphaned_until: float | None = None
         self._revocations = 0
         self._bodies = Bodies(app, hand)
+        self._elsewhere = self._store is not None and not self._bodies.shared
         self._renew_at = 0.0
         self._heeds = False
 
@@ -253,9 +255,11 @@ class IoThread:
     # One exchange -----------------------------------------------------------------------------------------------------
 
     async def _turn(self, room: int) -> None:
-        batch, sent = self._batch, self._clock.monotonic()
+        batch = self._batch
         try:
-            await self._write_first(batch)
+            if batch:
+                await self._meanwhile(self._write_first(batch))
+            sent = self._clock.monotonic()
             turn = await self._consumer.exchange([one.settlement for one in batch], Want(self._queues, room))
         except (OperationalError, BackendStoreError) as error:
             for one in batch:
@@ -310,7 +314,7 @@ class IoThread:
         if room:
             self._drained = len(turn.deliveries) < room
         if turn.deliveries:
-            await self._intake.sort(turn.deliveries)
+            await self._meanwhile(self._intake.sort(turn.deliveries))
 
     async def _read_marks(self) -> None:
         self._revocations, found = await self._keeper.revoked()
@@ -356,6 +360,35 @@ class IoThread:
         """The lease lapsed. What nobody has taken over meanwhile is still ours: open anew, and settle again."""
         logger.warning("This process lost its lease; other workers may have what it held")
         await self._connect()
+
+    async def _meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that may ask the result store. On another server that may hang for longer than a lease lasts: what runs
+        here must stay ours.
+        """
+        if not self._elsewhere:
+            await work
+            return
+        task = self.loop.create_task(work)
+        try:
+            while not task.done():
+                left = max(0.0, self._renew_at - self._clock.monotonic()) if self._clocked else None
+                await asyncio.wait({task}, timeout=left)
+                if not task.done():
+                    await self._renew()
+            task.result()
+        finally:
+            task.cancel()
+
+    async def _renew(self) -> None:
+        sent = self._clock.monotonic()
+        try:
+            if await self._consumer.renew(list(self._intake.tickets)):
+                await self._lost()
+            else:
+                self._renewed(sent)
+        except OperationalError as error:
+            logger.warning("The broker cannot be reached: %s", error)
+            await self._connect()
 
     def _renewed(self, sent: float) -> None:
         self._board.reached(sent)

@@ -129,7 +129,9 @@ class Settler:
             case Park(until, why):
                 return "park", repr(float(until)), why
             case Bury(reason, detail, traceback, loss):
-                task = held.message.headers.id.replace("\0", "") if held is not None and held.message is not None else ""
+                task = (
+                    held.message.headers.id.replace("\0", "") if held is not None and held.message is not None else ""
+                )
                 described = _encode(Described(reason, detail, traceback)).decode()
                 letter = f"d{secrets.token_hex(6)}"
                 return "bury", "\0".join((letter, task, self._dead_expires, described)), _loss(loss)

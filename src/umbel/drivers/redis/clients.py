@@ -16,7 +16,9 @@ def client(place: Place) -> "redis.Redis":
 
 async def async_client(place: Place) -> "redis.asyncio.Redis":
     """An async client. Close it."""
-    return redis.asyncio.Redis(**_options(place, await aio.find_master(place, place.connect_timeout) if place.master else None))
+    return redis.asyncio.Redis(
+        **_options(place, await aio.find_master(place, place.connect_timeout) if place.master else None)
+    )
 
 
 def _options(place: Place, master: tuple[str, int] | None) -> dict[str, Any]:
