@@ -1,6 +1,6 @@
-"""``python -m umbel.celery``, and what Celery's own script ``celery`` calls under the alias: Umbel's command line."""
+"""``python -m umbel.celery``, and what Celery's own script ``celery`` calls under the alias: the command ``celery``."""
 
-from umbel.cli import main
+from umbel.celery.bin.celery import main
 
 __all__ = ["main"]
 

@@ -1,5 +1,7 @@
 """``umbel beat``: publishes what is due, alone or as one of many."""
 
+from typing import Any
+
 import click
 
 from umbel import Umbel
@@ -11,6 +13,7 @@ from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
+from umbel.cli.tail import assign, tail
 from umbel.cli.worker import LEVELS
 from umbel.worker.log import log_setup, name_process, set_up
 from umbel.worker.names import expanded, nodename
@@ -36,7 +39,9 @@ def announce(app: Umbel) -> None:
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-f", "--logfile", metavar="FILE", help="Log there; %n, %h: parts of the name.")
 @daemon_options
+@click.argument("settings", nargs=-1, metavar="[-- SETTING=VALUE]...", callback=tail)
 def command(
+    settings: dict[str, Any],
     schedule: str | None,
     scheduler: str | None,
     max_interval: float | None,
@@ -56,6 +61,7 @@ def command(
     """
     app = application()
     conf = app.conf
+    assign(conf, settings)
     logfile, pidfile = logfile or conf.beat_logfile, pidfile or conf.beat_pidfile
     if detach and not daemon.is_detached():
         if logfile is None:

@@ -71,7 +71,7 @@ def detach(executable: str | None) -> int:
     heard, said = os.pipe()
     app = session().app
     environment = os.environ | {LINE: str(said)} | ({"UMBEL_APP": app.import_name} if app is not None else {})
-    command = [executable or sys.executable, "-m", "umbel", *session().arguments]
+    command = [executable or sys.executable, "-m", session().face.module, *session().arguments]
     try:
         child = subprocess.Popen(
             command,

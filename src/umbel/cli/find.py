@@ -23,6 +23,10 @@ OURS = str(Path(__file__).parents[1]) + os.sep
 class NoApp(click.ClickException):
     """The application cannot be had; the text says why in one line."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 2 if session().face.is_celery else 1  # type: ignore[misc]  # click reads it of the instance
+
 
 def application(*, by_broker: bool = False) -> Umbel:
     """The application of this run. With ``by_broker``, a broker's URL alone is enough. Raises ``NoApp``."""
@@ -31,9 +35,11 @@ def application(*, by_broker: bool = False) -> Umbel:
         return this.app
     if this.app_name is not None:
         return find_app(this.app_name)
+    if this.face.fallback is not None:
+        return this.face.fallback()
     if by_broker and any(os.environ.get(name) for name in ("UMBEL_BROKER_URL", "CELERY_BROKER_URL")):
         return Umbel("umbel")
-    command = click.get_current_context().command_path.removeprefix("umbel ")
+    command = click.get_current_context().command_path.removeprefix(f"{this.face.program} ")
     raise NoApp(f"which application? Name its module (umbel -A tasks {command}) or set UMBEL_APP")
 
 

@@ -1,6 +1,7 @@
 """The root of the command line: which commands there are, and how each is found without importing the others."""
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from umbel.cli.session import Session, global_options
 
 COMMANDS = {
     "worker": "Run a worker.",
+    "multi": "Start, stop and restart many workers in the background.",
     "beat": "Publish what is due: periodic tasks.",
     "dev": "Run a worker that is restarted when a file is saved.",
     "workers": "The workers: what each does, and when it last reached the broker.",
@@ -26,6 +28,9 @@ COMMANDS = {
     "migrate": "Carry what waits to another broker.",
     "leave": "Give everything back to Celery.",
     "list": "List the bindings of queues.",
+    "shell": "Python with the application and its tasks at hand.",
+    "logtool": "What the log files of workers say.",
+    "upgrade": "Rename settings that have names of Celery's past.",
     "report": "Versions, platform and settings, for a bug report.",
     "demo": "The main job on real files, with a process killed half-way.",
 }
@@ -70,25 +75,35 @@ class Group(click.Group):
 class Root(click.Group):
     """``umbel`` itself. A command's module is imported when the command is asked for, so that help is quick."""
 
-    def __init__(self) -> None:
+    commands_by_name: Mapping[str, str] = COMMANDS
+    """What each does, by name, in the order in which a newcomer needs them."""
+    homes: Mapping[str, str] = {}
+    """Modules of commands that are not in this package."""
+    version = umbel.__version__
+
+    def __init__(self, name: str = "umbel", **attributes: Any) -> None:
+        settings = {
+            "help": "A distributed task queue with Celery's API. Global options may stand before or after the command.",
+            "callback": welcome,
+            "params": [*global_options(is_root=True), version_option(self.version)],
+            **attributes,
+        }
         super().__init__(
-            "umbel",
-            help="A distributed task queue with Celery's API. Global options may stand before or after the command.",
+            name,
             invoke_without_command=True,
-            callback=welcome,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-            params=[*global_options(is_root=True), version_option()],
+            **settings,
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which a newcomer needs them."""
-        return list(COMMANDS)
+        """The names."""
+        return list(self.commands_by_name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.commands_by_name:
             return None
-        command = importlib.import_module(f"umbel.cli.{cmd_name}").command
+        command = importlib.import_module(self.homes.get(cmd_name, f"umbel.cli.{cmd_name}")).command
         assert isinstance(command, click.Command)
         return command
 
@@ -96,14 +111,15 @@ class Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"there is no command {args[0]!r}{advice(args[0], COMMANDS) or '; umbel --help lists them'}")
+        known = self.commands_by_name
+        if args[0] not in known and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0]!r}{advice(args[0], known) or f'; {self.name} --help lists them'}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.commands_by_name.items()))
 
 
 def enter(context: click.Context) -> None:
@@ -113,12 +129,12 @@ def enter(context: click.Context) -> None:
         this.enter()
 
 
-def version_option() -> click.Option:
+def version_option(version: str) -> click.Option:
     """``--version``."""
 
     def show(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         if value:
-            click.echo(umbel.__version__)
+            click.echo(version)
             context.exit()
 
     return click.Option(

@@ -5,7 +5,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,22 @@ import umbel
 from umbel.core.errors import UmbelError, UmbelWarning
 from umbel.runtime import system
 
+
+@dataclass(frozen=True)
+class Face:
+    """Under which name the command line runs: what it calls itself, and what it does where the names differ."""
+
+    program: str = "umbel"
+    module: str = "umbel"
+    """What ``python -m`` starts in its stead."""
+    is_celery: bool = False
+    fallback: Callable[[], umbel.Umbel] | None = None
+    """The application where none is named; without it that is an error."""
+    environment: str | None = None
+    """Before the name of a command and an option, a variable that stands for the option."""
+
+
+UMBEL = Face()
 HIDDEN = "{path} hides the package umbel from every program started here: give it another name"
 
 
@@ -35,6 +51,7 @@ class Session:
     entered: bool = False
     app: umbel.Umbel | None = None
     arguments: tuple[str, ...] = ()
+    face: Face = UMBEL
 
     def enter(self) -> None:
         """Go to the working folder, make it importable, and hand the URLs to every process of this run."""
@@ -74,6 +91,8 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
 def global_options(*, is_root: bool) -> list[click.Option]:
     """The options that may stand before or after a sub-command. Only the root reads the environment for them."""
     keep: dict[str, Any] = {"expose_value": False, "callback": _keep, "hidden": not is_root}
+    if not is_root:
+        keep["allow_from_autoenv"] = False
     environment = ["UMBEL_APP", "APP"] if is_root else None
     return [
         click.Option(
@@ -112,15 +131,16 @@ def session() -> Session:
     return found
 
 
-def run(command: click.Command, arguments: Sequence[str], *, app: umbel.Umbel | None = None) -> int:
+def run(command: click.Command, arguments: Sequence[str], *, app: umbel.Umbel | None = None, face: Face = UMBEL) -> int:
     """Run ``command`` and return its exit status: an error of the user's is one line, with ``--debug`` a traceback.
 
     ``app`` is the application, if it is not to be found by its name.
     """
-    this = Session(app=app, arguments=tuple(arguments))
+    this = Session(app=app, arguments=tuple(arguments), face=face)
+    settings: dict[str, Any] = {"auto_envvar_prefix": face.environment} if face.environment else {}
     warnings.showwarning = _warn
     try:
-        status = command.main(list(arguments), prog_name="umbel", standalone_mode=False, obj=this)
+        status = command.main(list(arguments), prog_name=face.program, standalone_mode=False, obj=this, **settings)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -153,7 +173,7 @@ def _complain(this: Session, error: Exception, status: int) -> int:
         traceback.print_exception(error)
     else:
         text = error.format_message() if isinstance(error, click.ClickException) else describe(error)
-        click.echo(f"umbel: {' '.join(text.split())}", err=True)
+        click.echo(f"{this.face.program}: {' '.join(text.split())}", err=True)
     return status
 
 

@@ -16,19 +16,23 @@ from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
+from umbel.cli.tail import assign, tail
 from umbel.core.errors import ImproperlyConfigured
 from umbel.worker import Banner, run
 from umbel.worker.names import expanded, nodename
 from umbel.worker.options import WorkerOptions
-from umbel.worker.plan import POOLS, chosen_pool
+from umbel.worker.plan import POOLS, chosen_pool, usable_cpus
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
-BY_DESIGN = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+BY_DESIGN = {
+    "--without-gossip": None,
+    "--without-mingle": None,
+    "--without-heartbeat": None,
+    "-S/--statedb": "FILE",  # what is revoked is kept in the broker
+}
 LATER = {
-    "-S/--statedb": "FILE",
     "--autoscale": "MAX,MIN",
-    "--disable-prefetch": None,
     "--heartbeat-interval": "SECONDS",
 }
 
@@ -47,15 +51,24 @@ def not_built(_context: click.Context, parameter: click.Parameter, value: Any) -
         raise click.UsageError(f"{parameter.opts[-1]} is not built yet; leave it out")
 
 
+def width_of(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    """A number, or ``auto``: as many as there are processors. Under Celery's name 0 is the default."""
+    if text is None:
+        return None
+    if text.lower() == "auto":
+        return usable_cpus()
+    if not text.isdecimal() or (text == "0" and not session().face.is_celery):
+        raise click.BadParameter(f"{text!r} is neither a number of at least 1 nor auto")
+    return int(text) or None
+
+
 def celery_options(function: Any) -> Any:
     """The options that are accepted because Umbel works that way, and those that are not built."""
-    for name in BY_DESIGN:
-        function = click.option(name, is_flag=True, expose_value=False, hidden=True)(function)
-    for spelled, value in LATER.items():
-        kind: dict[str, Any] = {"is_flag": True} if value is None else {"metavar": value}
-        function = click.option(*spelled.split("/"), expose_value=False, hidden=True, callback=not_built, **kind)(
-            function
-        )
+    for options, callback in ((BY_DESIGN, None), (LATER, not_built)):
+        for spelled, value in options.items():
+            kind: dict[str, Any] = {"is_flag": True} if value is None else {"metavar": value}
+            option = click.option(*spelled.split("/"), expose_value=False, hidden=True, callback=callback, **kind)
+            function = option(function)
     return function
 
 
@@ -71,7 +84,9 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option("-Q", "--queues", metavar="A,B", help="Read these queues.")
 @click.option("-X", "--exclude-queues", metavar="A,B", help="Read all declared queues but these.")
 @click.option("-P", "--pool", callback=pool_of, metavar="LANE", help=f"One of: {', '.join(POOLS)} (default: prefork).")
-@click.option("-c", "--concurrency", type=click.IntRange(1), help="Processes of prefork; else slots per process.")
+@click.option(
+    "-c", "--concurrency", callback=width_of, metavar="N", help="Processes of prefork; else slots per process; or auto."
+)
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="Processes, where each has many slots.")
 @click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a process after N tasks.")
 @click.option("--max-memory-per-child", type=click.IntRange(1), metavar="KIB", help="Replace a process above KIB.")
@@ -92,6 +107,7 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @click.option(
     "--soft-time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Raise in a task then."
 )
+@click.option("--disable-prefetch", is_flag=True, help="Claim no message before there is a place for it.")
 @click.option("--purge", "--discard", is_flag=True, help="Delete what waits first.")
 @click.option("-E", "--task-events", "--events", is_flag=True, help="Accepted; task events are not built yet.")
 @click.option("-B", "--beat", is_flag=True, help="Run a beat inside it; safe on every worker.")
@@ -100,10 +116,13 @@ def embedded(app: Umbel, schedule: str | None, scheduler: str | None) -> Callabl
 @daemon_options
 @click.option("-O", "--optimization", type=click.Choice(["default", "fair"]), expose_value=False, hidden=True)
 @celery_options
+@click.argument("settings", nargs=-1, metavar="[-- SETTING=VALUE]...", callback=tail)
 def command(
     queues: str | None,
     exclude_queues: str | None,
     include: str | None,
+    settings: dict[str, Any],
+    disable_prefetch: bool,
     task_events: bool,
     beat: bool,
     schedule: str | None,
@@ -121,6 +140,9 @@ def command(
         raise click.UsageError(f"--{'schedule' if schedule else 'scheduler'} is for the beat inside: say -B too")
     app = application()
     conf = app.conf
+    if disable_prefetch:
+        settings = {**settings, "worker_disable_prefetch": True}
+    assign(conf, settings)
     if detach and not daemon.is_detached():
         if options["logfile"] is None and conf.worker_logfile is None:
             note("umbel: what a worker in the background logs is lost without --logfile")
@@ -136,6 +158,7 @@ def command(
         queues=tuple(names(queues)) or None,
         exclude_queues=tuple(names(exclude_queues)),
         include=tuple(names(include)),
+        settings=settings,
         color=False if session().is_plain else None,
         **options,
     )

@@ -32,11 +32,20 @@ def open_pidfd(pid: int) -> int | None:
 
 def is_stopped(pid: int) -> bool:
     """Whether the process is stopped (state T: SIGSTOP, a debugger)."""
+    return _state(pid) in ("T", "t")
+
+
+def is_ended(pid: int) -> bool:
+    """Whether the process has ended, and its parent has not asked how (state Z)."""
+    return _state(pid) == "Z"
+
+
+def _state(pid: int) -> str | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] in ("T", "t")
+        return None
+    return text.rpartition(")")[2].split()[0]
 
 
 def kill(pid: int, number: int = KILL) -> None:

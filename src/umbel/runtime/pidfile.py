@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from umbel.runtime.children import is_ended
+
 
 class PidfileTaken(Exception):
     """A process that lives holds the file."""
@@ -21,7 +23,7 @@ def pidfile(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if _number(path) == os.getpid():
+        if number_in(path) == os.getpid():
             path.unlink(missing_ok=True)
 
 
@@ -30,8 +32,8 @@ def _take(path: Path) -> None:
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
-            number = _number(path)
-            if number is not None and number != os.getpid() and _lives(number):
+            number = number_in(path)
+            if number is not None and number != os.getpid() and lives(number):
                 raise PidfileTaken(
                     f"pid file {path}: process {number} holds it, so this worker runs already; "
                     "stop that one, or name another --pidfile"
@@ -43,14 +45,18 @@ def _take(path: Path) -> None:
         return
 
 
-def _number(path: Path) -> int | None:
+def number_in(path: Path) -> int | None:
+    """The number that is in the file; None where there is no file, or no number in it."""
     try:
         return int(path.read_text().strip())
     except (OSError, ValueError):
         return None
 
 
-def _lives(number: int) -> bool:
+def lives(number: int) -> bool:
+    """Whether a process of this number runs. One that has ended, and that nobody has waited for, does not."""
+    if is_ended(number):
+        return False
     try:
         os.kill(number, 0)
     except (ProcessLookupError, OverflowError):

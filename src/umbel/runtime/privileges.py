@@ -24,7 +24,7 @@ def become(user: str | None, group: str | None) -> None:
         return
     if "pwd" not in globals() or "grp" not in globals():
         raise CannotBecome("this platform has no users to become: leave --uid and --gid out")
-    uid, gid, name = _ids(user, group)
+    uid, gid, name = ids(user, group)
     if (uid, gid) == (os.getuid(), os.getgid()):
         return
     try:
@@ -39,8 +39,8 @@ def become(user: str | None, group: str | None) -> None:
         raise CannotBecome(f"only root may become user {uid} and group {gid}; this is user {os.getuid()}") from None
 
 
-def _ids(user: str | None, group: str | None) -> tuple[int, int, str | None]:
-    """The numbers to become, and the user's name if it has one."""
+def ids(user: str | None, group: str | None) -> tuple[int, int, str | None]:
+    """The numbers to become, and the user's name if it has one. Raises ``CannotBecome``."""
     uid, gid, name = os.getuid(), os.getgid(), None
     if user is not None:
         try:

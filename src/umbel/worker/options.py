@@ -1,5 +1,7 @@
 """What the command line may say about a worker. Data only; None means: as the settings have it."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -24,4 +26,6 @@ class WorkerOptions(msgspec.Struct, kw_only=True):
     soft_time_limit: float | None = None
     purge: bool = False
     include: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}
+    """Of the application, as the command line has them; processes that import the application anew are told them."""
     color: bool | None = None

@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any
 
 import msgspec
 
@@ -57,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     purge: bool
     app_at: str | None
     include: tuple[str, ...]
+    settings: dict[str, Any] = {}
     health_socket: str | None = None
     """Where it shows how it is, beside the folder that it has for life."""
 
@@ -103,6 +105,7 @@ def make_plan(app: Umbel, options: WorkerOptions, queues: tuple[str, ...] | None
         purge=options.purge,
         app_at=_where(app),
         include=options.include,
+        settings=options.settings,
         health_socket=_socket(options.health_socket or conf.worker_health_socket, node),
     )
 

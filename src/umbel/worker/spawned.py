@@ -32,6 +32,7 @@ def _spawned(fd: str, text: str) -> int:
     patch(birth.plan.pool)
     module, _, attribute = (birth.plan.app_at or "").partition(":")
     app = getattr(importlib.import_module(module), attribute)
+    app.conf.update(birth.plan.settings)
     if birth.plan.include:
         app.conf.include = (*app.conf.include, *birth.plan.include)
     app.load()

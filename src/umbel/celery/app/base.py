@@ -1,6 +1,7 @@
 """``Celery``: an Umbel application that starts from Celery's defaults. Adds no behaviour of its own."""
 
-from typing import Any
+import os
+from typing import Any, ClassVar
 
 from umbel.app.application import Umbel
 
@@ -9,9 +10,13 @@ class Celery(Umbel):
     """An application with Celery's defaults: ``Celery("proj", broker="redis://...", backend="redis://...")``.
 
     Takes what ``Umbel`` takes; ``defaults="umbel"`` goes over to Umbel's. Raises ``ImproperlyConfigured`` for a
-    keyword that Umbel has not.
+    keyword that Umbel has not. ``CELERY_CONFIG_MODULE`` names its settings where nothing else does.
     """
+
+    CONFIG: ClassVar[str] = "CELERY_CONFIG_MODULE"
 
     def __init__(self, main: str | None = None, **options: Any) -> None:
         options.setdefault("defaults", "celery")
         super().__init__(main, **options)
+        if options.get("config_source") is None and (module := os.environ.get(self.CONFIG)):
+            self.config_from_object(module, namespace=options.get("namespace"))

@@ -1,0 +1,1 @@
+"""Celery's ``bin``: the command ``celery``, which is Umbel's command line under Celery's name."""
