@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from types import CodeType, ModuleType
 from typing import Any, cast
 
-HOMES = {"celery": "umbel.celery", "kombu": "umbel.celery.kombu"}
+HOMES = {"celery": "umbel.celery", "kombu": "umbel.celery.kombu", "billiard": "umbel.celery.billiard"}
 
 
 def install() -> None:
-    """Have ``celery`` and ``kombu`` mean Umbel's, with all their modules. A second call does nothing.
+    """Have ``celery``, ``kombu`` and ``billiard`` mean Umbel's, with all their modules. A second call does nothing.
 
     Raises ``ImportError`` where the real ones were imported before: a program must not hold both.
     """
@@ -52,7 +52,10 @@ class Alias:
         home = native(name)
         if home is None:
             return None
-        real = find_spec(home)
+        try:
+            real = find_spec(home)
+        except ModuleNotFoundError:  # of a package that is not there either
+            real = None
         if real is None:
             raise ModuleNotFoundError(
                 f"{name} is not offered by Umbel; what is, and what to use instead: docs/celery.md", name=name

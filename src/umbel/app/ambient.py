@@ -126,6 +126,9 @@ class Proxy:
     def __umbel_target__(self) -> Any:
         return self._lookup()
 
+    def _get_current_object(self) -> Any:  # Celery's and werkzeug's name of it
+        return self._lookup()
+
     @property
     def __class__(self) -> Any:  # so that isinstance() sees through
         try:

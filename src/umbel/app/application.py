@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
@@ -96,7 +97,6 @@ class Umbel(Handles, Embedding):
         self.client = Client(self)
         self.connections = Connections(self)
         self.schedules = Schedules(self)
-        self.control = Control(self)
         self.dead = Dead(self)
         self.workers = Workers(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
@@ -162,6 +162,11 @@ class Umbel(Handles, Embedding):
     def nodename(self) -> str:
         """``celery@<host>``, as Celery has it."""
         return f"celery@{socket.gethostname()}"
+
+    @cached_property
+    def control(self) -> Control:
+        """Orders about tasks that were sent already."""
+        return Control(self)
 
     # Configuration ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from umbel.app import stores
 from umbel.app.identity import uuid
 from umbel.broker.base import Admin, Broker, Declares, Producer, SyncProducer
 from umbel.broker.lookup import open_broker
@@ -107,7 +108,7 @@ class Connections:
             elif key[0] is None:
                 store = None
             else:
-                store = open_store(
+                store = self._opened(
                     key[0],
                     expires=lives[0] or None,
                     failure_expires=lives[1],
@@ -117,6 +118,9 @@ class Connections:
                 )
             self._store = (version, key, store)
         return store
+
+    def _opened(self, url: str, **options: Any) -> Store:
+        return stores.named_store(self._app, url, **options) if stores.is_named(url) else open_store(url, **options)
 
     def _codec(self) -> Codec:
         """How results are written and read. Raises ``ImproperlyConfigured`` for a serializer or method that is not."""

@@ -181,7 +181,7 @@ def apply(
         context = _context(
             task, args, kwargs, task_id, retries, headers, {**fields, "ignore_result": ignored, "embed": embed}
         )
-        outcome = execute(traits, context, args, kwargs, host)
+        outcome = (traits.traced or execute)(traits, context, args, kwargs, host)
         if isinstance(outcome, Retried) and getattr(host.error, "sig", None) is not None and not propagate:
             args, kwargs, options = host.error.sig  # type: ignore[union-attr]
             retries = options["retries"]

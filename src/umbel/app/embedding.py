@@ -6,6 +6,7 @@ loads no worker.
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -31,6 +32,10 @@ class Embedding:
         ``loglevel``, ``logfile``, ... Raises ``TypeError`` for one that there is not.
         """
         return above("worker")(self, **options)
+
+    def beside_worker(self, worker: Any) -> AbstractContextManager[Any]:
+        """What runs in a worker's first process from before it takes tasks until it has ended: for overriding."""
+        return nullcontext()
 
     def worker_main(self, argv: Sequence[str] | None = None) -> int:
         """``umbel worker`` with these arguments (default: the program's own); returns its exit status.

@@ -66,7 +66,7 @@ class GroupResult(ResultSet):
         ``restore(id)`` finds it again in any process, Celery's as well. Raises ``NotImplementedError`` where the store
         cannot.
         """
-        _saved(backend or self.backend).save(str(self.id), self.as_tuple())
+        saved_by(backend or self.backend).save(str(self.id), self.as_tuple())
         return self
 
     async def asave(self, backend: "Store | None" = None) -> "GroupResult":
@@ -75,7 +75,7 @@ class GroupResult(ResultSet):
 
     def delete(self, backend: "Store | None" = None) -> None:
         """Forget what ``save`` kept; the results stay (``forget``)."""
-        _saved(backend or self.backend).delete(str(self.id))
+        saved_by(backend or self.backend).delete(str(self.id))
 
     async def adelete(self, backend: "Store | None" = None) -> None:
         """``delete``, for coroutines."""
@@ -88,7 +88,7 @@ class GroupResult(ResultSet):
         store = backend or app.store
         if store is None:
             raise NotImplementedError(NO_STORE)
-        found = _saved(store).restore(id)
+        found = saved_by(store).restore(id)
         return None if found is None else cast("GroupResult", result_from_tuple(found, app))
 
     @classmethod
@@ -126,7 +126,8 @@ class GroupResult(ResultSet):
         return GroupResult, (self.id, self.results, self.parent)
 
 
-def _saved(store: "Store") -> Groups:
+def saved_by(store: "Store") -> Groups:
+    """Where a store saves groups. Raises ``NotImplementedError`` where it does not."""
     if not isinstance(store, CanSaveGroups):
         raise NotImplementedError(
             f"the result store {type(store).__name__} does not save groups: keep as_tuple() of the result as JSON, "

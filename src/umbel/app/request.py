@@ -9,6 +9,8 @@ from contextvars import ContextVar, Token
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from umbel.core.delivery import Outgoing
 from umbel.core.message import Embed, Headers, Message
 from umbel.wire.envelope import custom_headers
@@ -66,12 +68,22 @@ class Context:
     def __getattr__(self, name: str) -> Any:
         if name in _FROM_HEADERS:
             message = self.__dict__["message"]
-            return getattr(message.headers, name) if message else _UNCALLED.get(name)
+            found = getattr(message.headers, name) if message else _UNCALLED.get(name)
+            return None if found is msgspec.UNSET else found
         if name in ("children", "publish"):
             made: list[Any] = []
             setattr(self, name, made)
             return made
+        if not name.startswith("_") and name in self._own_headers():
+            return self._own_headers()[name]
         raise AttributeError(f"the request of a task has no attribute {name!r}")
+
+    def _own_headers(self) -> dict[str, Any]:
+        """The caller's own headers, read once: Celery has each of them as an attribute."""
+        own: dict[str, Any] | None = self.__dict__.get("_own")
+        if own is None:
+            own = self.__dict__["_own"] = self.headers or {}
+        return own
 
     children: list[Any]
     publish: list[Outgoing]

@@ -121,6 +121,9 @@ class Task(Generic[P, R]):
     def app(self, app: "Umbel") -> None:
         self._app = app
 
+    def _get_app(self) -> "Umbel":
+        return self.app  # Celery's name of it, which packages call
+
     def bind(self, app: "Umbel") -> None:
         """Belong to ``app``. Called when it is registered."""
         self._app = app

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from umbel.app.tracing import SEAM
 from umbel.core.settle import Policy
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ class Traits:
         app = task.app
         self.task = task
         self.name = task.name
-        self.function: Callable[..., Any] = task if _overridden(task, "__call__") else task.run
+        self.function = function_of(task)
+        self.traced = SEAM.traced
+        """Runs the task in the stead of ``execution.execute``, if anything does."""
         self.before_start = _overridden(task, "before_start")
         self.on_success = _overridden(task, "on_success")
         self.on_failure = _overridden(task, "on_failure")
@@ -43,6 +46,11 @@ class Traits:
         if ignore_result is None:
             return self.policy
         return self.ignoring if ignore_result else self.storing
+
+
+def function_of(task: "Task[Any, Any]") -> Callable[..., Any]:
+    """What is called to run it."""
+    return task if _overridden(task, "__call__") else task.run
 
 
 def _overridden(task: "Task[Any, Any]", method: str) -> bool:

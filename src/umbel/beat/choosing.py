@@ -10,7 +10,7 @@ from umbel.app.application import Umbel
 from umbel.beat.options import BeatOptions
 from umbel.beat.scheduler import Scheduler
 from umbel.core.errors import ImproperlyConfigured
-from umbel.runtime.aside import on_thread
+from umbel.runtime.aside import Errands
 
 logger = logging.getLogger("umbel.beat")
 
@@ -65,12 +65,13 @@ class Ticking:
     """A scheduler in Celery's shape: ``tick()`` publishes what is due and returns seconds. It runs on a thread.
 
     It is made as Celery makes it, with ``app``, ``max_interval`` and ``schedule_filename``, and keeps its own promises:
-    nothing here elects a leader for it.
+    nothing here elects a leader for it. The thread is always the same one: connections to databases belong to theirs.
     """
 
     def __init__(self, app: Umbel, kind: Any, options: BeatOptions) -> None:
         longest = options.max_interval or app.conf.beat_max_loop_interval or None
         self.scheduler = kind(app=app, max_interval=longest, schedule_filename=app.conf.beat_schedule_filename)
+        self._errands = Errands("umbel-scheduler")
         self._clock = app.clock
         self._stop = asyncio.Event()
         self._stopped = False
@@ -81,13 +82,17 @@ class Ticking:
         self._loop = asyncio.get_running_loop()
         try:
             while not self._stopped:
-                seconds = await on_thread(self.scheduler.tick)
+                seconds = await self._errands.do(self.scheduler.tick)
                 await self._rest(seconds or 0.0)
-                if getattr(self.scheduler, "should_sync", lambda: False)():
-                    await on_thread(self.scheduler.sync)
+                await self._errands.do(self._sync)
         finally:
             if hasattr(self.scheduler, "close"):
-                await on_thread(self.scheduler.close)
+                await self._errands.do(self.scheduler.close)
+
+    def _sync(self) -> None:
+        scheduler = self.scheduler
+        if getattr(scheduler, "should_sync", lambda: False)():
+            getattr(scheduler, "_do_sync", scheduler.sync)()
 
     def stop(self) -> None:
         """Stop soon."""

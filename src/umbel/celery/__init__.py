@@ -11,9 +11,11 @@ from umbel.celery.utils import uuid
 from umbel.celery.version import VERSION, version_info, version_info_t
 from umbel.celery.version import VERSION_TEXT as __version__
 
+SERIES = "umbel"
 subtask = signature
 
 __all__ = [
+    "SERIES",
     "VERSION",
     "Celery",
     "Signature",
@@ -36,4 +38,14 @@ __all__ = [
     "xstarmap",
 ]
 
-__getattr__ = offered.names_not_in(__name__)
+__getattr__ = offered.names_not_in(
+    __name__,
+    elsewhere={
+        "bugreport": "umbel.celery.app:bugreport",
+        "registry": "umbel.celery.registry",
+        **{
+            name: f"umbel.celery.{name}"
+            for name in ("app", "beat", "canvas", "exceptions", "local", "result", "schedules", "signals", "states")
+        },
+    },
+)

@@ -1,103 +1,169 @@
-"""Celery's names that Umbel has not: importing one says so, and where to read what to do. Holds no code of them."""
+"""Celery's names that Umbel has not: importing one says so, why, and where to read on. Holds no code of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 PAGE = "docs/celery.md"
 
-ABSENT = {
-    "umbel.celery": {"SERIES", "bugreport", "maybe_patch_concurrency"},
-    "umbel.celery.app": {
-        "AppPickler",
-        "bugreport",
-        "default_app",
-        "disable_trace",
-        "enable_trace",
-        "pop_current_task",
-        "push_current_task",
+EVENTS = "task events are not built yet"
+REMOTE = "remote control is not built yet"
+NO_POOL = "Umbel's processes and lanes are its own"
+PROCESSES = "Umbel starts no process by billiard: use multiprocessing"
+INSIDE = "it belongs to the inside of Celery or kombu, which Umbel has not"
+COMMAND = "the command umbel does it"
+STANDARD = "the standard library has it"
+
+ABSENT: dict[str, dict[str, str]] = {
+    "umbel.celery": {
+        INSIDE: "execute log maybe_patch_concurrency messaging",
     },
-    "umbel.celery.beat": {
-        "BeatPidbox",
-        "EmbeddedService",
-        "PersistentScheduler",
-        "ScheduleEntry",
-        "Scheduler",
-        "SchedulingError",
-        "Service",
+    "umbel.celery.app": {
+        INSIDE: "AppPickler disable_trace enable_trace pop_current_task push_current_task",
+    },
+    "umbel.celery.app.trace": {INSIDE: "reset_worker_optimizations setup_worker_optimizations trace_task"},
+    "umbel.celery.app.utils": {INSIDE: "filter_hidden_settings", COMMAND: "find_app"},
+    "umbel.celery.beat": {REMOTE: "BeatPidbox", COMMAND: "EmbeddedService"},
+    "umbel.celery.events": {
+        EVENTS: "Event EventDispatcher EventReceiver event_exchange get_exchange group_from",
     },
     "umbel.celery.exceptions": {
-        "CDeprecationWarning",
-        "CPendingDeprecationWarning",
-        "CeleryCommandException",
-        "DuplicateNodenameWarning",
-        "FixupWarning",
-        "WorkerShutdown",
-        "WorkerTerminate",
-        "reraise",
+        INSIDE: (
+            "CDeprecationWarning CPendingDeprecationWarning CeleryCommandException DuplicateNodenameWarning "
+            "FixupWarning WorkerShutdown WorkerTerminate reraise"
+        ),
     },
-    "umbel.celery.kombu": {"Connection", "Consumer", "Producer", "binding", "parse_url"},
-    "umbel.celery.kombu.common": {"drain_consumer", "maybe_declare", "uuid"},
-    "umbel.celery.kombu.serialization": {"disable_insecure_serializers", "enable_insecure_serializers", "registry"},
     "umbel.celery.platforms": {
-        "DaemonContext",
-        "LockFailed",
-        "Pidfile",
-        "close_open_fds",
-        "create_pidlock",
-        "detached",
-        "fd_by_path",
-        "get_fdmax",
-        "ignore_errno",
-        "initgroups",
-        "isatty",
-        "maybe_drop_privileges",
-        "parse_gid",
-        "parse_uid",
-        "pyimplementation",
-        "set_mp_process_title",
-        "set_process_title",
-        "setgid",
-        "setgroups",
-        "setuid",
-        "signal_name",
-        "signals",
+        COMMAND: (
+            "DaemonContext LockFailed Pidfile close_open_fds create_pidlock detached fd_by_path get_fdmax ignore_errno "
+            "initgroups isatty maybe_drop_privileges parse_gid parse_uid pyimplementation set_mp_process_title "
+            "set_process_title setgid setgroups setuid signal_name signals SIGMAP SYSTEM get_errno_name"
+        ),
     },
-    "umbel.celery.result": {"ResultBase"},
-    "umbel.celery.schedules": {"BaseSchedule", "crontab_parser", "maybe_schedule"},
-    "umbel.celery.utils": {
-        "LOG_LEVELS",
-        "cached_property",
-        "chunks",
-        "gen_task_name",
-        "get_cls_by_name",
-        "get_full_cls_name",
-        "import_from_cwd",
-        "instantiate",
-        "memoize",
-        "noop",
-        "worker_direct",
+    "umbel.celery.result": {INSIDE: "ResultBase"},
+    "umbel.celery.states": {INSIDE: "state"},
+    "umbel.celery.utils.functional": {INSIDE: "head_from_fun"},
+    "umbel.celery.utils.log": {INSIDE: "ColorFormatter get_multiprocessing_logger reset_multiprocessing_logger"},
+    "umbel.celery.utils.saferepr": {INSIDE: "reprstream"},
+    "umbel.celery.utils.threads": {INSIDE: "bound_open_broker_sockets default_socket_timeout"},
+    "umbel.celery.bin.base": {
+        "an option of click's, or a type of yours, does it": (
+            "CLIContext COMMA_SEPARATED_LIST CeleryDaemonCommand CommaSeparatedList DaemonOption EX_UNAVAILABLE "
+            "FORMATTER ISO8601 ISO8601DateTime ISO8601DateTimeOrFloat ISO8601_OR_FLOAT JSON_ARRAY JSON_OBJECT "
+            "JsonArray JsonObject LEXER LOG_LEVEL LogLevel consume_preload_options handle_preload_options "
+            "handle_remote_command_error highlight"
+        ),
     },
-    "umbel.celery.utils.log": {
-        "ColorFormatter",
-        "LOG_LEVELS",
-        "LoggingProxy",
-        "get_multiprocessing_logger",
-        "in_sighandler",
-        "mlevel",
-        "reset_multiprocessing_logger",
-        "set_in_sighandler",
+    "umbel.celery.concurrency": {NO_POOL: "get_available_pool_names get_implementation"},
+    "umbel.celery.kombu": {
+        INSIDE: "binding connections disable_insecure_serializers enable_insecure_serializers eventloop producers",
     },
-    "umbel.celery.utils.nodenames": {"anon_nodename", "host_format", "node_format", "worker_direct"},
+    "umbel.celery.kombu.common": {
+        INSIDE: "collect_replies drain_consumer eventloop insured itermessages send_reply",
+    },
+    "umbel.celery.kombu.connection": {INSIDE: "ChannelPool"},
+    "umbel.celery.kombu.entity": {INSIDE: "binding maybe_delivery_mode"},
+    "umbel.celery.kombu.exceptions": {
+        INSIDE: (
+            "BatchPublishError ChannelError ChannelLimitExceeded ConnectionLimitExceeded HttpError InconsistencyError "
+            "LimitExceeded NotBoundError ResourceError VersionMismatch reraise"
+        ),
+    },
+    "umbel.celery.kombu.serialization": {
+        STANDARD: "pickle",
+        "accept_content says what is decoded": "disable_insecure_serializers enable_insecure_serializers registry",
+    },
+    "umbel.celery.kombu.utils": {
+        INSIDE: "EqualityDict emergency_dump_state fileno fxrange fxrangemax maybe_fileno nested register_after_fork",
+    },
+    "umbel.celery.kombu.utils.json": {
+        "messages are written and read in one way": "EncodedT JSONEncoder T object_hook textual_types",
+    },
+    "umbel.celery.kombu.utils.encoding": {
+        INSIDE: "default_encoding_file get_default_encoding_file set_default_encoding_file",
+    },
+    "umbel.celery.billiard": {
+        PROCESSES: (
+            "Array AuthenticationError Barrier BoundedSemaphore BufferTooShort Condition Event JoinableQueue Lock "
+            "Manager Pipe Pool Process ProcessError Queue RLock RawArray RawValue Semaphore SimpleQueue TimeoutError "
+            "Value "
+            "active_children allow_connection_pickling forking_enable forking_is_enabled freeze_support "
+            "get_all_start_methods get_context get_logger get_start_method log_to_stderr set_executable "
+            "set_forkserver_preload set_start_method"
+        ),
+    },
+    "umbel.celery.billiard.exceptions": {INSIDE: "CoroStop RestartFreqExceeded"},
+    "umbel.celery.billiard.einfo": {STANDARD: "Traceback"},
+    "umbel.celery.billiard.pool": {
+        PROCESSES: (
+            "ACK ApplyResult CLOSE DEATH EX_FAILURE EX_OK EX_RECYCLE GUARANTEE_MESSAGE_CONSUMPTION_RETRY_INTERVAL "
+            "GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT IMapIterator IMapUnorderedIterator LOST_WORKER_TIMEOUT "
+            "LaxBoundedSemaphore MAXMEM_USED_FMT MapResult MaybeEncodingError NACK PY3 Pool PoolThread READY RUN "
+            "ResultHandler Supervisor TASK TERMINATE TIMEOUT_MAX TaskHandler ThreadPool TimeoutHandler WorkersJoined "
+            "error job_counter mapstar soft_timeout_sighandler starmapstar stop_if_not_current"
+        ),
+    },
+    "umbel.celery.billiard.process": {PROCESSES: "Process active_children"},
 }
+"""By module, the names that it has not, by the reason."""
+
+ABSENT_MODULES = {
+    "celery.app.annotations": INSIDE,
+    "celery.app.autoretry": "the options of a task do it",
+    "celery.app.backends": INSIDE,
+    "celery.app.builtins": INSIDE,
+    "celery.app.defaults": INSIDE,
+    "celery.app.events": EVENTS,
+    "celery.app.routes": INSIDE,
+    "celery.concurrency.base": NO_POOL,
+    "celery.contrib.abortable": "nothing yet",
+    "celery.contrib.migrate": "nothing yet",
+    "celery.contrib.rdb": "nothing yet",
+    "celery.events.dispatcher": EVENTS,
+    "celery.events.event": EVENTS,
+    "celery.events.receiver": EVENTS,
+    "celery.events.snapshot": EVENTS,
+    "celery.events.state": EVENTS,
+    "celery.fixups": INSIDE,
+    "celery.utils.abstract": INSIDE,
+    "celery.utils.collections": INSIDE,
+    "celery.utils.debug": INSIDE,
+    "celery.utils.deprecated": INSIDE,
+    "celery.utils.graph": INSIDE,
+    "celery.utils.sysinfo": INSIDE,
+    "celery.utils.term": INSIDE,
+    "celery.worker.control": REMOTE,
+    "celery.worker.state": REMOTE,
+    "celery.worker.strategy": NO_POOL,
+    "celery.worker.worker": NO_POOL,
+    "kombu.log": STANDARD,
+    "kombu.mixins": "kombu.Consumer does it",
+    "kombu.pools": "app.pool and app.producer_pool do it",
+}
+"""Modules of Celery's that are not there at all, and why."""
 
 
-def names_not_in(module: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for ``module``: ``ImportError`` for a name of Celery's, ``AttributeError`` for any other."""
-    absent = ABSENT[module]
+def reasons(module: str) -> dict[str, str]:
+    """Why ``module`` has not some of Celery's names, by name."""
+    return {name: why for why, names in ABSENT.get(module, {}).items() for name in names.split()}
+
+
+def names_not_in(module: str, *, elsewhere: Mapping[str, str] = {}) -> Callable[[str], Any]:
+    """A ``__getattr__`` for ``module``: ``ImportError`` for a name of Celery's, ``AttributeError`` for any other.
+
+    ``elsewhere``: names that are loaded when they are asked for, from ``"module:name"`` or ``"module"``.
+    """
 
     def missing(name: str) -> Any:
-        if name in absent:
-            raise ImportError(f"{module}.{name} is not offered by Umbel; what is, and what to use instead: {PAGE}")
+        if name in elsewhere:
+            place, _, attribute = elsewhere[name].partition(":")
+            found = import_module(place)
+            return getattr(found, attribute) if attribute else found
+        why = reasons(module).get(name)
+        if why is not None:
+            raise ImportError(
+                f"{module}.{name} is not offered by Umbel; {why}; what is, and what to use instead: {PAGE}"
+            )
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return missing

@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 import logging
+import os
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -48,6 +50,44 @@ class Aside:
 def _settle(done: "asyncio.Future[None]") -> None:
     if not done.done():
         done.set_result(None)
+
+
+class Errands:
+    """One daemon thread that does one thing after the other: for code whose connections belong to their thread.
+
+    It begins with the first errand, in each process anew, and needs no end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._pid = 0
+        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do it there, after what was asked for before, and return what it gives."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            try:
+                value = work()
+            except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+                _tell(loop, done, done.set_exception, error)
+            else:
+                _tell(loop, done, done.set_result, value)
+
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid, self._waiting = os.getpid(), queue.SimpleQueue()
+                threading.Thread(target=self._run, args=(self._waiting,), name=self._name, daemon=True).start()
+        self._waiting.put(run)
+        return await done
+
+    @staticmethod
+    def _run(waiting: "queue.SimpleQueue[Callable[[], None]]") -> None:
+        while True:
+            waiting.get()()
 
 
 async def on_thread(work: Callable[[], T]) -> T:

@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder(_Head).decode
 def encode(message: Message) -> tuple[bytes, bytes]:
     """``(head, body)``. Own headers of a message that arrived are kept; they may override Umbel's, as in Celery."""
     custom = message.custom if message.custom is not None or not message.head else custom_headers(message)
-    if not custom:
+    if not custom and message.headers.task:
         try:
             return _encode(
                 _Head(
@@ -50,10 +50,18 @@ def encode(message: Message) -> tuple[bytes, bytes]:
     head = {
         "content-encoding": message.content_encoding,
         "content-type": message.content_type,
-        "headers": {**msgspec.to_builtins(message.headers), **(custom or {})},
+        "headers": headers_of(message, custom),
         "properties": msgspec.to_builtins(message.properties),
     }
     return json.dumps(head), message.body
+
+
+def headers_of(message: Message, custom: dict[str, Any] | None) -> dict[str, Any]:
+    """All headers. A message without a task's name is no call: it has its own headers only, and its compression."""
+    known = msgspec.to_builtins(message.headers)
+    if not message.headers.task:
+        known = {name: value for name, value in known.items() if name == "compression"}
+    return {**known, **(custom or {})}
 
 
 def decode(head: bytes, body: bytes) -> Message:

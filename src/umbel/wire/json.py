@@ -126,6 +126,10 @@ def _wrap(value: Any) -> Any:
             return _wrap_list(value)
     if (reduce := getattr(value, "__json__", None)) is not None:
         return _wrap(reduce())
+    for known, (marker, encode) in _REGISTERED.items():
+        if isinstance(value, known):
+            written = _wrap(encode(value))
+            return written if marker is None else _as(marker, written)
     match value:
         case datetime():  # before date, which it is too
             return _as("datetime", value.isoformat())
@@ -199,6 +203,22 @@ def _key(key: Any) -> str:
     raise _Unencodable(f"a key of type {type(key).__name__} cannot be written as JSON; use text")
 
 
+def register_type(
+    t: type[Any],
+    marker: str | None,
+    encoder: Callable[[Any], Any],
+    decoder: Callable[[Any], Any] = lambda value: value,
+) -> None:
+    """Have instances of ``t`` written as ``encoder`` says, under ``marker``, and read back by ``decoder``.
+
+    As kombu's function of this name. Without a marker they are only written. Whoever reads them must have registered
+    the marker, too.
+    """
+    _REGISTERED[t] = (marker, encoder)
+    if marker is not None:
+        _UNWRAP[marker] = decoder
+
+
 def _unwrap(found: dict[str, Any]) -> Any:
     if found.keys() != _WRAPPED_KEYS:
         return found
@@ -212,6 +232,7 @@ def _unwrap(found: dict[str, Any]) -> Any:
         raise DecodeError(f"{found['__value__']!r} is no {kind}: {exc}") from exc
 
 
+_REGISTERED: dict[type[Any], tuple[str | None, Callable[[Any], Any]]] = {}
 _UNWRAP: dict[str, Callable[[Any], Any]] = {
     "datetime": datetime.fromisoformat,
     "date": lambda text: datetime.fromisoformat(text).date(),

@@ -62,7 +62,7 @@ def encode(message: Message, queue: str | None = None) -> bytes:
         properties.expiration,
     )
     custom = message.custom if message.custom is not None or not message.head else envelope.custom_headers(message)
-    if not custom:
+    if not custom and message.headers.task:
         try:
             return _encode(
                 _Element(message.body, message.content_encoding, message.content_type, message.headers, written)
@@ -73,7 +73,7 @@ def encode(message: Message, queue: str | None = None) -> bytes:
         "body": base64.b64encode(message.body).decode(),
         "content-encoding": message.content_encoding,
         "content-type": message.content_type,
-        "headers": {**msgspec.to_builtins(message.headers), **(custom or {})},
+        "headers": envelope.headers_of(message, custom),
         "properties": msgspec.to_builtins(written),
     }
     return json.dumps(element)

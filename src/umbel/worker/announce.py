@@ -8,6 +8,7 @@ from typing import Any
 
 from umbel.app import lines, signals
 from umbel.app.application import Umbel
+from umbel.app.received import Request
 from umbel.app.request import Context
 from umbel.app.task import Task
 from umbel.app.trouble import ExceptionInfo
@@ -29,29 +30,6 @@ class Consumer:
 
     def __repr__(self) -> str:
         return f"<Consumer: {self.hostname}>"
-
-
-class Request:
-    """A message that was taken in, as receivers of ``task_received`` see it; Celery's names.
-
-    What is not here is looked up in the task's own context.
-    """
-
-    def __init__(self, app: Umbel, task: Task[..., Any], context: Context) -> None:
-        self.app = app
-        self.task = task
-        self.type = task.name
-        self.name = self.task_name = context.shadow or task.name
-        self.task_id = context.id
-        self.time_limits = context.timelimit
-        self.request_dict = context
-        self._context = context
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-    def __repr__(self) -> str:
-        return f"<Request: {self.name}[{self.task_id}]>"
 
 
 class Announcer:

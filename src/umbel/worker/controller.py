@@ -62,11 +62,14 @@ class Worker:
         self.exitcode: int | None = None
         self.patience = SOON
         """Seconds that the end of a ``with`` block waits for the worker to have stopped."""
+        self.user_options: dict[str, Any] = {}
+        """Options of the command line that the application added itself."""
         self.plan: Plan
         self._on_banner = on_banner
         self._beside = beside
         self._lock = threading.Lock()
         self._stop: Callable[[], None] | None = None
+        self._soon: Callable[[Callable[[], object]], object] | None = None
         self._told_to_stop = False
         self._ready = threading.Event()
         self._ended = threading.Event()
@@ -135,14 +138,14 @@ class Worker:
         app.conf.freeze()
 
     def _run_solo(self) -> int:
-        with self._beside():
+        with self._beside(), self.app.beside_worker(self):
             return solo.run_solo(self)
 
     def _run_processes(self) -> int:
         method = self.plan.start_method if self._is_program() else "spawn"  # a fork would copy the other threads
         starter = make_starter(self.app, method, logger.warning)  # before any thread of our own
         try:
-            with self._beside():
+            with self._beside(), self.app.beside_worker(self):
                 return asyncio.run(Supervisor(self, starter).run())
         finally:
             starter.close()
@@ -157,10 +160,12 @@ class Worker:
         if stop is not None:
             stop()
 
-    def stops_by(self, stop: Callable[[], None]) -> None:
-        """For those who run it: how it is told to stop."""
+    def stops_by(
+        self, stop: Callable[[], None], *, soon: Callable[[Callable[[], object]], object] | None = None
+    ) -> None:
+        """For those who run it: how it is told to stop, and how its loop is handed something to call."""
         with self._lock:
-            self._stop = stop
+            self._stop, self._soon = stop, soon
             told = self._told_to_stop
         if told:
             stop()
@@ -177,6 +182,17 @@ class Worker:
                 import_module(name)
             elif reload:
                 reload_module(module)
+
+    def call_soon(self, function: Callable[[], object]) -> bool:
+        """Have its loop call this in its next turn: a sign of life. From any thread. False: it has no loop now."""
+        soon = self._soon
+        if soon is None:
+            return False
+        try:
+            soon(function)
+        except RuntimeError:
+            return False  # it has ended meanwhile
+        return True
 
     def is_ready(self) -> None:
         """For those who run it: it takes tasks now."""

@@ -18,6 +18,7 @@ from typing import Any
 from umbel.app.application import Umbel
 from umbel.app.execution import aexecute
 from umbel.app.request import Context
+from umbel.app.tracing import SEAM
 from umbel.core.delivery import Settled, Verdict
 from umbel.core.errors import SoftTimeLimitExceeded
 from umbel.core.outcome import Outcome
@@ -149,6 +150,8 @@ class CoroutineRunner(WideRunner):
         """To the settlement."""
         try:
             call = self.lane.decoded(self.held, self.message)
+            if self.traits.traced is not None:
+                SEAM.unable(self.traits, self.nodename)
             self.settle(
                 await aexecute(self.traits, call, call.args, call.kwargs, self) if isinstance(call, Context) else call
             )

@@ -102,6 +102,12 @@ class IoThread:
         """There are marks for many tasks: see whether one is about what runs. At any time; safe to repeat."""
         self._tell(self._begin_heeding)
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have the loop call this in its next turn. Raises ``RuntimeError`` where it does not run."""
+        if not self._looping.is_set():
+            raise RuntimeError("the loop does not run yet")
+        self.loop.call_soon_threadsafe(function)
+
     def orphaned(self) -> None:
         """The supervisor is gone: stop, and leave in time, whatever runs. At any time; safe to repeat."""
         self._tell(self._orphan)

@@ -85,7 +85,7 @@ class Runner:
         try:
             call = self.lane.decoded(self.held, message)
             if isinstance(call, Context):
-                self.settle(execute(traits, call, call.args, call.kwargs, self))
+                self.settle((traits.traced or execute)(traits, call, call.args, call.kwargs, self))
             else:
                 self.settle(call)
         except BaseException as error:  # noqa: BLE001

@@ -35,7 +35,7 @@ def run_solo(worker: "Worker") -> int:
         process.io.on_ready = threading.Thread(target=worker.is_ready, name="umbel-ready", daemon=True).start
         if threading.current_thread() is threading.main_thread():
             _heed_signals(process, plan.nodename)
-        worker.stops_by(process.io.stop)
+        worker.stops_by(process.io.stop, soon=process.io.soon)
         signals.worker_process_init.send(sender=plan.nodename)
         process.run()
         signals.worker_process_shutdown.send(sender=plan.nodename, pid=os.getpid(), exitcode=0)

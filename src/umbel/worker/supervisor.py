@@ -77,7 +77,7 @@ class Supervisor:
                 loop.add_signal_handler(number, self._signalled, number)
             loop.add_signal_handler(signal.SIGUSR1, self._ask_to_dump)
             children.become_subreaper()
-        self.worker.stops_by(lambda: self._told_to_stop(loop))
+        self.worker.stops_by(lambda: self._told_to_stop(loop), soon=loop.call_soon_threadsafe)
         broker, id = self.app.broker, ConsumerId(secrets.token_hex(16))
         self._consumer = broker.consumer(id, node=self.plan.nodename, queues=())
         self._keeper = broker.keeper(self._consumer)

@@ -1,12 +1,14 @@
-"""``Celery``: an Umbel application that starts from Celery's defaults. Adds no behaviour of its own."""
+"""``Celery``: an Umbel application that starts from Celery's defaults, with what Celery's application has besides."""
 
 import os
 from typing import Any, ClassVar
 
 from umbel.app.application import Umbel
+from umbel.celery import offered
+from umbel.celery.app.members import Members
 
 
-class Celery(Umbel):
+class Celery(Members, Umbel):
     """An application with Celery's defaults: ``Celery("proj", broker="redis://...", backend="redis://...")``.
 
     Takes what ``Umbel`` takes; ``defaults="umbel"`` goes over to Umbel's. Raises ``ImproperlyConfigured`` for a
@@ -20,3 +22,12 @@ class Celery(Umbel):
         super().__init__(main, **options)
         if options.get("config_source") is None and (module := os.environ.get(self.CONFIG)):
             self.config_from_object(module, namespace=options.get("namespace"))
+
+
+class PendingConfiguration(dict[str, Any]):
+    """Celery's class of settings that nobody has read yet. Umbel's ``app.conf`` has one class; this is for checks."""
+
+
+__all__ = ["Celery"]
+
+__getattr__ = offered.names_not_in(__name__)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from umbel.celery import offered
 from umbel.cli.group import Command
 
 
@@ -20,3 +21,5 @@ class CeleryCommand(Command):
 
 
 __all__ = ["CeleryCommand", "CeleryOption"]
+
+__getattr__ = offered.names_not_in(__name__)

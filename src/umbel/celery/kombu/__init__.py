@@ -1,8 +1,22 @@
-"""kombu's names that users of Celery import: queues and exchanges. Under the alias, ``kombu`` is this package."""
+"""kombu's names that users of Celery import: queues, exchanges, connections. The alias makes it ``kombu``."""
 
 from umbel.celery import offered
 from umbel.core.routing import Exchange, Queue
 
-__all__ = ["Exchange", "Queue"]
+VERSION = (5, 7, 0)
+__version__ = "5.7.0"
 
-__getattr__ = offered.names_not_in(__name__)
+__all__ = ["VERSION", "Exchange", "Queue", "__version__"]
+
+__getattr__ = offered.names_not_in(
+    __name__,
+    elsewhere={
+        "BrokerConnection": "umbel.celery.kombu.connection:Connection",
+        "Connection": "umbel.celery.kombu.connection:Connection",
+        "Consumer": "umbel.celery.kombu.messaging:Consumer",
+        "Message": "umbel.celery.kombu.message:Message",
+        "Producer": "umbel.celery.kombu.messaging:Producer",
+        "parse_url": "umbel.celery.kombu.utils.url:parse_url",
+        "uuid": "umbel.celery.kombu.utils.uuid:uuid",
+    },
+)

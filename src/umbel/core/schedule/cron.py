@@ -14,6 +14,7 @@ from umbel.core.schedule.zones import meant, name_of, on_the_wall, zone_of
 
 _LONGEST_MONTH = {month: monthrange(2000, month)[1] for month in range(1, 13)}
 _LAST_YEAR = 9999
+_GIVEN = tuple(field.name for field in FIELDS)
 
 
 class crontab(Schedule):
@@ -47,7 +48,7 @@ class crontab(Schedule):
         self._given = tuple("*" if spec is None else spec for spec in given)
         fields = [expand(field, spec) for field, spec in zip(FIELDS, self._given, strict=True)]
         self.minute, self.hour, self.day_of_week, self.day_of_month, self.month_of_year, self.second = fields
-        self.timezone = zone_of(timezone)
+        self.timezone: tzinfo | None = zone_of(timezone) or self.__dict__.get("timezone")
         self._minutes, self._hours, self._seconds = sorted(self.minute), sorted(self.hour), sorted(self.second)
         self._months, self._days = sorted(self.month_of_year), sorted(self.day_of_month)
         if not any(day <= _LONGEST_MONTH[month] for month in self._months for day in self._days):
@@ -75,6 +76,16 @@ class crontab(Schedule):
     def tz(self) -> tzinfo:
         """The zone of the clock on the wall."""
         return self.timezone or super().tz
+
+    @tz.setter
+    def tz(self, zone: tzinfo | None) -> None:
+        self.timezone = zone
+
+    def __getattr__(self, name: str) -> Any:
+        field = name.removeprefix("_orig_")  # Celery's names of what was given, which packages read
+        if field != name and field in _GIVEN:
+            return self._given[_GIVEN.index(field)]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def next_after(self, moment: datetime, last: datetime | None = None) -> datetime | None:
         """The first time that matches after ``moment``, in UTC."""

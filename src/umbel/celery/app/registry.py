@@ -1,0 +1,5 @@
+"""Celery's ``app.registry``: tasks by name. A door: it only re-exports."""
+
+from umbel.app.registry import Registry as TaskRegistry
+
+__all__ = ["TaskRegistry"]

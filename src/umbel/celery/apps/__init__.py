@@ -1,0 +1,1 @@
+"""Celery's ``apps``: its programs as objects."""

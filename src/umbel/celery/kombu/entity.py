@@ -1,0 +1,8 @@
+"""kombu's ``entity``: queues and exchanges. A door: it only re-exports."""
+
+from umbel.celery import offered
+from umbel.core.routing import Exchange, Queue
+
+__all__ = ["Exchange", "Queue"]
+
+__getattr__ = offered.names_not_in(__name__)
