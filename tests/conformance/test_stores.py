@@ -4,7 +4,7 @@ from tests.conformance.sites import MemorySite, SqliteSite
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import FakeClock
 from umbel.testing.conformance.site import asynchronous
-from umbel.testing.result_conformance import EXPIRES, GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
+from umbel.testing.result_conformance import EXPIRES, CatalogueSuite, GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class TestSqlite(StoreSuite):
@@ -55,5 +55,24 @@ class TestSqliteGroups(Pruned):
 
 
 class TestMemoryGroups(Pruned):
+    def make_site(self, folder: Path) -> MemorySite:
+        return MemorySite(FakeClock())
+
+
+class PrunedCatalogue(CatalogueSuite):
+    @asynchronous
+    async def test_expired_workflows_are_pruned_and_no_more_than_asked(self) -> None:
+        for n in range(3):
+            await self.catalogue.note(f"w{n}", [])
+        self.advance(EXPIRES + 1)
+        assert [await self.store.prune(2) for _ in range(3)] == [2, 1, 0]
+
+
+class TestSqliteCatalogue(PrunedCatalogue):
+    def make_site(self, folder: Path) -> SqliteSite:
+        return SqliteSite(folder, FakeClock())
+
+
+class TestMemoryCatalogue(PrunedCatalogue):
     def make_site(self, folder: Path) -> MemorySite:
         return MemorySite(FakeClock())

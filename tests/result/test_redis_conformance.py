@@ -11,7 +11,7 @@ from tests.servers import GivenServer, RedisServer
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.conformance.site import asynchronous
 from umbel.testing.conformance.storing import EXPIRES, record
-from umbel.testing.result_conformance import GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
+from umbel.testing.result_conformance import CatalogueSuite, GroupSuite, JoinSuite, StoreSuite, StoreWaitSuite
 
 
 class _OnRedis:
@@ -77,3 +77,18 @@ class TestRedisGroups(_OnRedis, GroupSuite):
 class TestRedisGroupsWithPrefix(_OnRedis, GroupSuite):
     def make_site(self, folder: Path) -> Any:
         return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")
+
+
+class TestRedisCatalogue(_OnRedis, CatalogueSuite):
+    def make_site(self, folder: Path) -> Any:
+        return RedisSite(self.url, ServerTime(self.client), global_keyprefix="tenant")
+
+    @asynchronous
+    async def test_what_has_expired_is_taken_out_when_another_comes(self) -> None:
+        await self.catalogue.note("old", [])
+        self.advance(EXPIRES / 2)
+        await self.catalogue.note("young", [])
+        self.advance(EXPIRES / 2 + 1)
+        await self.catalogue.note("new", [])
+        assert self.client.zcard("tenant_umbel:workflows") == 2
+        assert 0 < self.client.ttl("tenant_umbel:workflows") <= EXPIRES

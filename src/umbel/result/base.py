@@ -140,3 +140,25 @@ class CanSaveGroups(Protocol):
     @property
     def groups(self) -> Groups:
         """The groups."""
+
+
+class Catalogue(Protocol):
+    """Which workflows there are: keys that their callers chose, kept as long as records."""
+
+    def note_sync(self, key: str, records: Sequence[Record]) -> None:
+        """``note``, blocking."""
+
+    async def note(self, key: str, records: Sequence[Record]) -> None:
+        """Store records as ``Store.write`` does, and add a key, in one round trip. Raises ``BackendStoreError``."""
+
+    async def newest(self, limit: int) -> list[str]:
+        """The keys that were added last, the newest first. Raises ``BackendGetMetaError``."""
+
+
+@runtime_checkable
+class CanList(Protocol):
+    """A store that knows which workflows there are."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The workflows."""

@@ -9,6 +9,7 @@ from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Space, Write, space
 from umbel.drivers.options import Options
 from umbel.result.base import Life
+from umbel.result.memory.catalogue import MemoryCatalogue
 from umbel.result.memory.groups import MemoryGroups
 from umbel.result.memory.joins import MemoryJoins
 from umbel.result.shown import Row, Shown
@@ -42,6 +43,7 @@ class MemoryStore:
         self._kept: dict[str, _Kept] = self.space.part("store", dict)
         self.joins = MemoryJoins(self.space, clock, expires)
         self.groups = MemoryGroups(self.space, clock, expires, codec)
+        self.catalogue = MemoryCatalogue(self.space, clock, expires, self.write_now)
         self._shown = Shown(codec)
         self._sync = MemorySyncStore(self)
 
@@ -107,7 +109,8 @@ class MemoryStore:
                 del self._kept[task_id]
         count = len(past[:limit])
         count += self.joins.prune(now, limit - count)
-        return count + self.groups.prune(now, limit - count)
+        count += self.groups.prune(now, limit - count)
+        return count + self.catalogue.prune(now, limit - count)
 
     async def close(self) -> None:
         """Nothing is held; the results stay."""

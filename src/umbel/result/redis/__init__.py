@@ -16,6 +16,7 @@ from umbel.core.states import READY_STATES
 from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.base import Life
+from umbel.result.redis.catalogue import RedisCatalogue
 from umbel.result.redis.groups import RedisGroups
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
@@ -71,6 +72,7 @@ class RedisStore:
         self._sync = RedisSyncStore(self, timeout, policy, most=int(chosen.get("max_connections") or 0) or None)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
         self.groups = RedisGroups(self.place, prefix, self._ttl, codec, self._sync.call)
+        self.catalogue = RedisCatalogue(self.place, prefix, self._ttl, clock, self._put, self._sync.put, self._call)
 
     @property
     def sync(self) -> "RedisSyncStore":
@@ -84,9 +86,11 @@ class RedisStore:
 
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
-        if not records:
-            return
-        sent = self.writes(records)
+        if records:
+            await self._put(records)
+
+    async def _put(self, records: Sequence[Record], also: Sequence[Command] = ()) -> None:
+        sent = [*self.writes(records), *also]
         with storing(records):
             line = await self._lines.get()
             replies = await line.call(sent, patient=False)
@@ -198,9 +202,12 @@ class RedisSyncStore:
 
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
-        if not records:
-            return
-        sent = self._store.writes(records)
+        if records:
+            self.put(records)
+
+    def put(self, records: Sequence[Record], also: Sequence[Command] = ()) -> None:
+        """Store records, and send more commands with them."""
+        sent = [*self._store.writes(records), *also]
         with storing(records):
             replies = self.call(sent)
             if unknown := without_script(sent, replies):

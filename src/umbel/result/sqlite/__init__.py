@@ -12,6 +12,7 @@ from umbel.drivers.options import Options
 from umbel.drivers.sqlite import Database, Insert, Part, Write, parse_url, write
 from umbel.result.base import Life
 from umbel.result.shown import Row, Shown
+from umbel.result.sqlite.catalogue import SqliteCatalogue
 from umbel.result.sqlite.groups import SqliteGroups
 from umbel.result.sqlite.joins import SqliteJoins
 from umbel.result.trouble import reading, storing
@@ -74,6 +75,7 @@ class SqliteStore:
         self.database = Database(path, PART, clock=clock, synchronous=synchronous)
         self.joins = SqliteJoins(path, clock, expires, synchronous)
         self.groups = SqliteGroups(path, clock, expires, synchronous, codec)
+        self.catalogue = SqliteCatalogue(path, clock, expires, synchronous, self.compile)
         self.shown = Shown(codec)
         self._sync = SqliteSyncStore(self)
 
@@ -121,13 +123,15 @@ class SqliteStore:
         with storing(()):
             count = await self.database.arun(lambda link: link.execute(_PRUNE, (now, limit)).rowcount)
             count += await self.joins.prune(limit - count)
-            return count + await self.groups.prune(limit - count)
+            count += await self.groups.prune(limit - count)
+            return count + await self.catalogue.prune(limit - count)
 
     async def close(self) -> None:
         """Close idle connections."""
         self.database.close()
         self.joins.close()
         self.groups.close()
+        self.catalogue.close()
 
 
 class SqliteSyncStore:
@@ -167,6 +171,7 @@ class SqliteSyncStore:
         self._database.close()
         self._store.joins.close()
         self._store.groups.close()
+        self._store.catalogue.close()
 
 
 # Waiting --------------------------------------------------------------------------------------------------------------
