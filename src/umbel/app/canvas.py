@@ -111,7 +111,8 @@ class chain(_Row[Any]):
         together: Mapping[str, Any] = data.chain_of(())
         for task in self.tasks:
             together = data.piped(together, task)
-        self.update(kwargs=chain.of_fields(together, app)["kwargs"])
+        own = app or next((task.own_app for task in self.tasks if task.own_app is not None), None)
+        self.update(kwargs=chain.of_fields(together, own)["kwargs"])
 
     def unchain_tasks(self) -> "list[Signature[Any]]":
         """Copies of the steps, with the callbacks and errbacks of the chain."""
