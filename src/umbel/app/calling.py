@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel.app import bulk
-from umbel.app.identity import uuid
+from umbel.app.identity import family
+from umbel.app.structure import Structure, anote, is_kept, note, structure
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
 from umbel.core.errors import EncodeError
 from umbel.core.resting import Keep
-from umbel.core.unfolding import Calling, Unfolded, unfold, waits
+from umbel.core.unfolding import Calling, Unfolded, freeze, unfold, waits
 from umbel.result.base import CanJoin
 from umbel.wire import json
 
@@ -25,8 +26,8 @@ _EAGER_ALREADY = ("add_to_parent", "producer", "publisher", "connection", "retry
 
 
 def ids(app: "Umbel") -> Callable[[], str]:
-    """Makes new task ids."""
-    return lambda: uuid(app.clock.now())
+    """Makes new task ids, of one family: from each of them, the workflow is found."""
+    return family(app.clock.now())
 
 
 def send(
@@ -37,7 +38,8 @@ def send(
     Raises ``NotImplementedError`` for a chord where no results are stored, and what ``Task.apply_async`` raises.
     """
     add_to_parent = options.pop("add_to_parent", True)
-    unfolded, messages = _built(app, signature, args, kwargs, options)
+    unfolded, messages, kept = _built(app, signature, args, kwargs, options)
+    note(app, kept)
     put_first(app, unfolded)
     if messages and not bulk.collect(app, messages):
         app.client.publish(messages, options)
@@ -49,7 +51,8 @@ async def asend(
 ) -> Any:
     """``send``, for coroutines."""
     add_to_parent = options.pop("add_to_parent", True)
-    unfolded, messages = _built(app, signature, args, kwargs, options)
+    unfolded, messages, kept = _built(app, signature, args, kwargs, options)
+    await anote(app, kept)
     if unfolded.rests and app.store is not None:
         await app.store.write(unfolded.rests)
     if unfolded.openings:
@@ -61,12 +64,32 @@ async def asend(
 
 def _built(
     app: "Umbel", signature: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
-) -> tuple[Unfolded, list[Outgoing]]:
-    whole = data.plain(signature)
+) -> tuple[Unfolded, list[Outgoing], Structure | None]:
+    whole, kept, new_id = data.plain(signature), None, ids(app)
     if waits(whole):
         joins(app)
-    unfolded = unfold(whole, args, kwargs, _plain_options(options), new_id=ids(app), keep=keep(app))
-    return unfolded, [message for call in unfolded.calls for message in prepare(app, call)]
+    plain, keeps = _plain_options(options), is_kept(app)
+    made: list[str] = []
+    if keeps:
+        whole, _ = freeze(whole, new_id=new_id, task_id=plain.get("task_id"))
+        new_id = _noting(new_id, made)
+    unfolded = unfold(whole, args, kwargs, plain, new_id=new_id, keep=keep(app))
+    messages = [message for call in unfolded.calls for message in prepare(app, call)]
+    if keeps and unfolded.result is not None:
+        kept = structure(app, whole, args, kwargs, for_eager(plain), unfolded.result, made)
+        kept.records.extend(unfolded.rests)  # in the same round trip
+        unfolded.rests = []
+    return unfolded, messages, kept
+
+
+def _noting(new_id: Callable[[], str], made: list[str]) -> Callable[[], str]:
+    """``new_id``, with a list of what it made."""
+
+    def new() -> str:
+        made.append(new_id())
+        return made[-1]
+
+    return new
 
 
 def keep(app: "Umbel") -> Keep | None:

@@ -5,9 +5,7 @@ signals, serializers, errbacks), so it runs where user code may. Everything leav
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +16,7 @@ from umbel.app.errbacks import Errbacks
 from umbel.app.trouble import one_line
 from umbel.core import following, resting, states
 from umbel.core.errors import ChordError, UmbelError
-from umbel.core.following import Ending
+from umbel.core.following import Ending, ids_after
 from umbel.core.joining import Arrived, Closing, Joined, Part, Step
 from umbel.core.message import Embed
 from umbel.core.outcome import After, Unread
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from umbel.app.request import Context
 
 logger = logging.getLogger("umbel.worker")
-_NAMES = uuid.UUID("6f2f7c4c-8d0e-5b0a-9a54-9a1c3d6c1f0e")
-"""Of ids that are made from what they follow: the same again when it is published again."""
 
 
 class Error(msgspec.Struct):
@@ -60,12 +56,6 @@ class Child:
     def as_tuple(self) -> Result:
         """The result tuple."""
         return self._result
-
-
-def ids_after(task_id: str | None, place: str) -> Callable[[], str]:
-    """Makes the ids of what follows a task at one place: always the same."""
-    numbers = count()
-    return lambda: str(uuid.uuid5(_NAMES, f"{task_id}/{place}/{next(numbers)}"))
 
 
 class Follower:

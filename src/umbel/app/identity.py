@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 
 from umbel.runtime import system
 
@@ -17,6 +18,27 @@ def uuid(now: float) -> str:
     """
     t, h = f"{int(now * 1000):012x}", os.urandom(10).hex()
     return f"{t[:8]}-{t[8:]}-7{h[:3]}-{_VARIANT[h[3]]}{h[4:7]}-{h[7:19]}"
+
+
+def family(now: float) -> Callable[[], str]:
+    """Makes ids as ``uuid`` does that share their first 24 characters: what one canvas comes to.
+
+    26 of the random bits are common to a family, 48 are each one's own; no id comes twice.
+    """
+    shared, known = uuid(now)[:24], set[str]()
+
+    def new() -> str:
+        while (own := os.urandom(6).hex()) in known:
+            pass
+        known.add(own)
+        return shared + own
+
+    return new
+
+
+def family_of(task_id: str) -> str:
+    """What the ids of a family have in common; of an id that has none of its own kind, the id."""
+    return task_id[:23] if len(task_id) == 36 and task_id[14] == "7" and task_id[23] == "-" else task_id
 
 
 def origin() -> str:

@@ -4,7 +4,9 @@ What a message carries for afterwards (``Embed``) is signatures as plain data. T
 here (``core.unfolding`` says which, the app encodes them); what is decided here is which, with what, and for whom.
 """
 
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -14,6 +16,9 @@ from umbel.core.message import Embed
 from umbel.core.resting import block_of
 from umbel.core.signature import Signature, body, expanded, group_of, kind, listed, members
 from umbel.core.states import SUCCESS
+
+_NAMES = uuid.UUID("6f2f7c4c-8d0e-5b0a-9a54-9a1c3d6c1f0e")
+"""Of ids that are made from what they follow: the same again when it is published again."""
 
 
 class Call(msgspec.Struct):
@@ -36,6 +41,12 @@ class Ending(msgspec.Struct):
     index: int | None
     chord: dict[str, Any] | None
     block: str | None = None
+
+
+def ids_after(task_id: str | None, place: str) -> Callable[[], str]:
+    """Makes the ids of what follows a task at one place: always the same."""
+    numbers = count()
+    return lambda: str(uuid.uuid5(_NAMES, f"{task_id}/{place}/{next(numbers)}"))
 
 
 def is_followed(embed: Embed) -> bool:

@@ -41,6 +41,9 @@ class Results(Values):
     result_failure_expires = Setting(
         maybe(seconds), None, "The same for failures; None: as result_expires, 0: for ever."
     )
+    result_keep_workflows = Setting(
+        flag, True, "Keep the structure of chains, groups and chords with results, for `app.workflows`."
+    )
     result_max_size = Setting(
         maybe(count.of("bytes")),
         1024 * 1024,
