@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from umbel import Ignore, Reject, Task, Umbel, group, signals
+from umbel import Ignore, Reject, Task, Umbel, chord, group, signals
 from umbel.core.errors import WorkerLostError
 from umbel.testing import failpoints
 
@@ -728,6 +728,41 @@ def listed(*values: Any) -> list[Any]:
 def noted(value: Any, key: object = "noted") -> Any:
     note("start", key)
     return value
+
+
+@app.task
+def if_open(value: Any, key: object, gate: str) -> Any:
+    """Fail until a file exists."""
+    note("start", key)
+    if not os.path.exists(gate):
+        raise ValueError("shut")
+    return value
+
+
+@app.task
+def survives_if_open(value: Any, key: object, gate: str) -> Any:
+    """Take the process along until a file exists."""
+    note("start", key)
+    if not os.path.exists(gate):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+@app.task(bind=True)
+def replaced_by_a_chord(self: Task[..., Any], key: str, gate: str) -> Any:
+    header = [noted.s(1, f"{key}-1"), if_open.s(2, f"{key}-2", gate)]
+    note("start", key)
+    return self.replace(chord(header, noted.s(f"{key}-body")))
+
+
+@app.task
+def calls_when_open(key: str, gate: str) -> str:
+    """Call another task once a file exists."""
+    note("start", key)
+    while not os.path.exists(gate):
+        time.sleep(0.005)
+    noted.delay(key, f"{key}-child")
+    return key
 
 
 @app.task(ignore_result=True)

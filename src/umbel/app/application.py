@@ -37,6 +37,7 @@ from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
 from umbel.app.task import Task as BaseTask
 from umbel.app.workers import Workers
+from umbel.app.workflows import Workflows
 from umbel.broker.base import Broker, Producer, SyncProducer
 from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
 from umbel.core.routing import Queue, Router
@@ -99,6 +100,7 @@ class Umbel(Handles, Embedding):
         self.schedules = Schedules(self)
         self.dead = Dead(self)
         self.workers = Workers(self)
+        self.workflows = Workflows(self)
         given = {"broker_url": broker, "result_backend": backend, "include": include}
         self.conf.update({name: value for name, value in given.items() if value is not None})
         self.conf.update({**(changes or {}), **settings})

@@ -12,6 +12,7 @@ from umbel.result.base import CanSaveGroups, Groups
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
+    from umbel.core.tree import Tree
     from umbel.result.base import Store
 
 
@@ -53,6 +54,14 @@ class GroupResult(ResultSet):
             else:
                 yield node
             node = node.parent
+
+    def tree(self) -> "Tree":
+        """The whole workflow that the group belongs to: states, times, what waits for what. ``app.workflows.show``."""
+        return self.app.workflows.show(str(self.id), result=self.as_tuple())
+
+    async def atree(self) -> "Tree":
+        """``tree``, for coroutines."""
+        return await self.app.workflows.ashow(str(self.id), result=self.as_tuple())
 
     def forget(self) -> None:
         """Delete the stored results, and those of what ran before."""

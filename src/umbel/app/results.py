@@ -19,6 +19,7 @@ from umbel.core.record import Record
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
+    from umbel.core.tree import Tree
     from umbel.result.base import Store
 
 R = TypeVar("R")
@@ -349,6 +350,14 @@ class AsyncResult(Generic[R]):
     def graph(self) -> DependencyGraph:
         """``build_graph()``, read once."""
         return self.build_graph()
+
+    def tree(self) -> "Tree":
+        """The whole workflow that this task belongs to: states, times, what waits for what. ``app.workflows.show``."""
+        return self.app.workflows.show(self.id, result=self.as_tuple())
+
+    async def atree(self) -> "Tree":
+        """``tree``, for coroutines."""
+        return await self.app.workflows.ashow(self.id, result=self.as_tuple())
 
     def collect(self, intermediate: bool = False, **kwargs: Any) -> "Iterator[tuple[AsyncResult[Any], Any]]":
         """``(node, value)`` for this task and all that it led to; ``kwargs`` go to ``get``."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "queues": "What waits, per queue.",
     "schedules": "What beat calls and when: look, set, pause, trigger.",
     "tasks": "The tasks that the application knows; revoke calls of them.",
+    "workflows": "Chains, groups and chords as one thing: look, revoke, retry.",
     "dead": "Dead letters: look, send again, delete.",
     "purge": "Delete what waits.",
     "migrate": "Carry what waits to another broker.",
