@@ -88,6 +88,9 @@ SHOWN_BY = {
         "task_annotations": "test_annotations_set_attributes_and_wrap_methods",
         "task_default_priority": "test_attributes_fall_back_to_settings",
     },
+    "app/test_workflows.py": {
+        "result_keep_workflows": "test_nothing_is_kept_where_that_is_not_wanted",
+    },
     "drivers/test_pool.py": {
         "broker_pool_limit": "test_the_settings_say_how_many",
         "redis_max_connections": "test_the_settings_say_how_many",

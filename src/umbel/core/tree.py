@@ -176,6 +176,8 @@ class _Builder:
         match kind(signature):
             case "chain" | "group" as row:
                 found = [self.of_signature(one) for one in members(signature)]
+                if row == "chain" and len(found) == 1:
+                    return found[0]
                 return Node(kind=row, id=id if row == "group" else None, name=row, phase=_of(found), members=found)
             case "chord":
                 above = [self.of_signature(one) for one in members(header(signature))]
