@@ -194,6 +194,25 @@ def test_a_store_that_cannot_tell_lets_it_run(
     assert len(sorted_by("late", again=True).hand.unstarted) == 1
 
 
+def test_what_is_lost_while_the_store_is_asked_is_not_run(
+    app: Umbel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def long(ids: object) -> dict[str, Record]:
+        intake.keep_only(frozenset({Ticket(ConsumerId("me"), 1, 2)}))
+        return {}
+
+    app.conf.worker_deduplicate_successful_tasks = True
+    board = Board(tmp_path / "board", create_width=1)
+    intake = Intake(app, Hand(SYSTEM, board), ReadAhead(None), None, node="n")  # type: ignore[arg-type]
+    monkeypatch.setattr(app.store, "read", long)
+    deliveries = [Delivery(Ticket(ConsumerId("me"), 1, serial), "q", message("late")) for serial in (1, 2)]
+    for delivery in deliveries:
+        delivery.redelivered = True
+    asyncio.run(intake.sort(deliveries))
+    board.close()
+    assert [held.ticket.serial for held in intake.hand.unstarted] == [2]
+
+
 # Logging --------------------------------------------------------------------------------------------------------------
 
 

@@ -136,9 +136,11 @@ class Intake:
                 for held in waiting:
                     self._settle(held, Park(now + ASK_AGAIN))
         self._sift(len(deliveries), max(wanted, len(ready)))
-        if self._store is not None:
-            ready = await self._not_done(self._store, ready)
-        self._deal(await self._with_rests(ready) if named else ready)
+        if self._store is not None or named:
+            ready = await self._not_done(self._store, ready) if self._store is not None else ready
+            ready = await self._with_rests(ready) if named else ready
+            ready = [held for held in ready if held.ticket in self.tickets]  # leases may lapse while a store is silent
+        self._deal(ready)
 
     async def _with_rests(self, ready: list[Held]) -> list[Held]:
         """With the blocks of chains' rests that they name: the lane reads nothing. Those wait whose cannot be read."""
