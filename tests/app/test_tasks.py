@@ -100,11 +100,6 @@ def test_a_task_made_by_class(app: Umbel, outbox: Outbox, how: str) -> None:
 
 
 def test_options_of_a_later_release_are_refused(app: Umbel) -> None:
-    with pytest.raises(ImproperlyConfigured, match="'pydantic' is not built yet"):
-
-        @app.task(pydantic=True)
-        def job() -> None: ...
-
     with pytest.raises(ImproperlyConfigured, match="'filter' is not built yet"):
         app.task(filter=print)(print)
 

@@ -248,8 +248,8 @@ class Umbel(Handles, Embedding):
         """Make a task of a function: ``@app.task``, or ``@app.task(bind=True, max_retries=5, ...)``.
 
         ``name`` (default: module and function), ``bind`` (the task comes as first argument), ``base`` (a subclass of
-        ``Task``), ``shared`` (for all apps), ``every`` (seconds) or ``cron`` (``"0 8 * * *"``) for beat to call it, and
-        any attribute of ``Task``.
+        ``Task``), ``shared`` (for all apps), ``typed`` or ``pydantic`` (arguments as they are annotated), ``every``
+        (seconds) or ``cron`` (``"0 8 * * *"``) for beat to call it, and any attribute of ``Task``.
         """
         if function is None:
             return lambda function: self._decorate(function, options)

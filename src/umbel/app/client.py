@@ -133,6 +133,8 @@ class Client:
             raise TypeError(f"{plan.name}: kwargs is a mapping of names to arguments, not {type(kwargs).__name__}")
         if plan.check is not None:
             plan.check(args, kwargs)
+        if plan.conversion is not None and _serializer(plan, options) != "pickle":  # which carries anything
+            args, kwargs = plan.conversion.outgoing(args, kwargs)
         if options and not CANVAS.isdisjoint(options):
             options = dict(options)
             embed = embedded(options, embed)
@@ -391,6 +393,11 @@ _GIVEN_PROPERTIES = frozenset({"correlation_id", "expiration"}) & PROPERTIES
 
 def _accepted(receipts: Sequence[Receipt]) -> int:
     return sum(isinstance(receipt, Accepted) for receipt in receipts)
+
+
+def _serializer(plan: Plan, options: Mapping[str, Any] | None) -> str:
+    name: str = (options or {}).get("serializer") or plan.options.get("serializer") or plan.serializer
+    return name
 
 
 def _milliseconds(value: Any) -> str | None:

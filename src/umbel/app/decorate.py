@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from umbel.app import ambient, naming
+from umbel.app.conversion import OPTIONS as OF_FUNCTIONS
+from umbel.app.conversion import conversion_of
 from umbel.app.task import CoroutineTask, Task
 from umbel.core.errors import DuplicateTaskNameWarning, ImproperlyConfigured
 
@@ -17,13 +19,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NOT_BUILT = (
-    "pydantic",
-    "pydantic_strict",
-    "pydantic_context",
-    "pydantic_dump_kwargs",
-    "filter",
-)
+NOT_BUILT = ("filter",)
 OF_CALLS = ("link", "link_error")
 OWN = ("run", "app", "delay", "apply_async", "plan")
 
@@ -62,10 +58,13 @@ def task_of(
     if not callable(function):
         raise TypeError(f"@app.task makes a task of a function, not of {function!r}; options go by name")
     name = name or app.gen_task_name(function.__name__, module or function.__module__)
+    conversion = conversion_of(app, name, function, attributes, bind=bind)
     check_attributes(name, attributes)
+    body = function if conversion is None else conversion.wrap(function)
     fields = {
         "name": name,
-        "run": function if bind else staticmethod(function),
+        "run": body if bind else staticmethod(body),
+        "conversion": conversion,
         "typing": app.strict_typing,
         "abstract": False,
         "__doc__": function.__doc__,
@@ -93,6 +92,9 @@ def check_attributes(name: str, attributes: dict[str, Any]) -> None:
                 f"task {name}: {option!r} is an option of calls (Celery ignores it on a task): "
                 f"apply_async({option}=...), or a signature's .{option}(...)"
             )
+    for option in OF_FUNCTIONS:
+        if attributes.get(option):
+            raise ImproperlyConfigured(f"task {name}: {option!r} is an option of @app.task, for functions")
     for option in OWN:
         if option in attributes:
             raise TypeError(f"task {name}: {option!r} is no option of a task")

@@ -196,6 +196,8 @@ def apply(
 def carried(task: "Task[..., Any]", args: Any, kwargs: Any, serializer: str | None) -> tuple[Any, Any]:
     """Arguments as a worker would get them: written by the serializer, and read. Raises what sending them would."""
     task.app.client.check(task, args, kwargs, {})
+    if task.conversion is not None and (serializer or task.serializer) != "pickle":
+        args, kwargs = task.conversion.outgoing(args, kwargs)
     try:
         kind, encoding, data = body.encode(args, kwargs, None, serializer or task.serializer)
     except EncodeError as error:

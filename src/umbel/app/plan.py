@@ -93,6 +93,7 @@ class Plan:
     __slots__ = (
         "check",
         "compression",
+        "conversion",
         "destination",
         "max_payload",
         "name",
@@ -114,6 +115,7 @@ class Plan:
         self.serializer, self.compression = conf.task_serializer, conf.task_compression
         self.max_payload = conf.task_max_payload
         self.options = _own_options(task) if task is not None else {}
+        self.conversion = task.conversion if task is not None else None
         self.check: Check | None = None
         self.parameters: tuple[str, ...] = ()
         if task is not None and task.typing:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from umbel.app.application import Umbel
     from umbel.app.client import Args, Kwargs
+    from umbel.app.conversion import Conversion
     from umbel.app.plan import Plan
     from umbel.app.request import Context
     from umbel.app.traits import Traits
@@ -92,6 +93,8 @@ class Task(Generic[P, R]):
     MaxRetriesExceededError: ClassVar[type[errors.MaxRetriesExceededError]] = errors.MaxRetriesExceededError
     OperationalError: ClassVar[type[errors.OperationalError]] = errors.OperationalError
 
+    conversion: "Conversion | None" = None
+    """What makes arguments and results of plain data, where ``pydantic`` or ``typed`` asks for it."""
     plan: "Plan | None" = None  # kept by the client
     _app: "Umbel | None" = None
     _traits: "tuple[int, Traits] | None" = None
