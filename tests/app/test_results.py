@@ -71,6 +71,12 @@ def test_a_failure_raises_what_the_task_raised(live: Umbel) -> None:
     assert result.traceback == "Traceback: line 5\n"
 
 
+def test_a_handle_has_one_exception_however_often_it_is_asked(live: Umbel) -> None:
+    result = store(live, "one", states.FAILURE, FAILED)
+    assert result.result is result.info is result.get(propagate=False)
+    assert result.maybe_throw(propagate=False) is result.result
+
+
 def test_a_revoked_task_raises_too(live: Umbel) -> None:
     described = {"exc_type": "TaskRevokedError", "exc_message": ["revoked"], "exc_module": "celery.exceptions"}
     with pytest.raises(TaskRevokedError, match="revoked"):

@@ -97,6 +97,7 @@ class AsyncResult(Generic[R]):
                 self._call_back(callback, on_error)
 
     _seen: Record = Record(states.PENDING)
+    _rebuilt: tuple[Record | None, Any] = None, None
 
     @property
     def ended(self) -> bool:
@@ -110,8 +111,10 @@ class AsyncResult(Generic[R]):
 
     @property
     def seen_value(self) -> Any:
-        """The result when it was read last, without reading."""
-        return remote.value_of(self._seen)
+        """The result when it was read last, without reading: one object, however often it is asked for."""
+        if self._rebuilt[0] is not self._seen:
+            self._rebuilt = self._seen, remote.value_of(self._seen)
+        return self._rebuilt[1]
 
     def seen_record(self) -> dict[str, Any]:
         """What was read last, as Celery has it: ``status``, ``result``, ``traceback``, ``children``, …."""
@@ -142,7 +145,8 @@ class AsyncResult(Generic[R]):
     @property
     def result(self) -> Any:
         """The value returned, the exception raised, or what ``update_state`` stored."""
-        return remote.value_of(self._look())
+        self._look()
+        return self.seen_value
 
     info = result
 
@@ -234,7 +238,7 @@ class AsyncResult(Generic[R]):
     def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
         """Raise what the task raised, if it did; else return its value as far as it is known."""
         record = self._look()
-        value = remote.value_of(record)
+        value = self.seen_value
         if propagate and record.status in states.PROPAGATE_STATES:
             raise remote.with_traceback(value, record.traceback, as_frames=self.app.conf.task_remote_tracebacks)
         if callback is not None:
