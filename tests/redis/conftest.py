@@ -20,8 +20,8 @@ def load_at(tmp_path: Path, record_property: Callable[[str, object], None]) -> I
         def make(url: str, *, look_at: str | None = None, **settings: Any) -> Load:
             farm = stack.enter_context(Farm(tmp_path, **{"broker": url, "backend": url, "worker_lease": 1, **settings}))
             stack.enter_context(farm.app())
-            look = stack.enter_context(redis.Redis.from_url(look_at or url))
-            return Load(farm, look, lambda text: record_property("tally", text))
+            look = stack.enter_context(redis.Redis.from_url(look_at or url)) if "redis" in url else None
+            return Load(farm, look, lambda text: record_property("verdict", text))
 
         yield make
 

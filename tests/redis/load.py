@@ -3,15 +3,19 @@
 import os
 import random
 import signal
+import uuid
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import redis
 
-from tests.redis.ledger import Ledger, Tally
 from tests.worker.fleet import Farm, Worker, until
 from tests.worker.workflows import chord, send, sig
 from umbel.core.errors import OperationalError
+from umbel.testing.ledger import LEDGER, Entry, Ledger
+from umbel.testing.verdict import Verdict, judge
+from umbel.testing.witness import WITNESS
 
 TASK = 0.01
 """Seconds that a task of the load takes."""
@@ -19,15 +23,29 @@ _BULK = 500
 
 
 class Load:
-    """Tasks with keys ``0`` … ``n-1`` on a farm. ``look`` is the server as seen from outside."""
+    """Tasks with keys ``0`` … ``n-1`` on a farm. ``look`` is the server as seen from outside, if there is one."""
 
-    def __init__(self, farm: Farm, look: "redis.Redis", report: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self, farm: Farm, look: "redis.Redis | None", report: Callable[[str], None] = lambda text: None
+    ) -> None:
         self.farm = farm
         self.report = report
-        self.look = look
+        self._look = look
         self.ledger = Ledger(farm.ledger)
+        farm.environment |= {LEDGER: str(farm.ledger), WITNESS: "1"}
+        self.entries: list[Entry] = []
+        self.starts: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.latest = 0
+        """The pid of the process that started the latest task."""
         self.ids: dict[str, str] = {}
         self.dice = random.Random()
+
+    @property
+    def look(self) -> "redis.Redis":
+        """The server as seen from outside."""
+        assert self._look is not None
+        return self._look
 
     # Work -------------------------------------------------------------------------------------------------------------
 
@@ -44,33 +62,59 @@ class Load:
         if task == "chord":
             self._call_chord(key, *args)
             return
-        self.ids[key] = self.farm.send(task, key, *args).id
-        self.ledger.call(key)
-        if task == "retried":
-            self.ledger.call(f"{key}-again")
+        id = self.ids.setdefault(key, uuid.uuid4().hex)
+        keys = (key, f"{key}-again") if task == "retried" else (key,)
+        stored = {"id": id} if self.farm.settings.get("backend") else {}
+        for name in keys:
+            self.ledger.note("call", name, **stored if name == key else {})
+        self.farm.send(task, key, *args, task_id=id)
+        for name in keys:
+            self.ledger.note("called", name)
 
     def _call_chord(self, key: str, seconds: float) -> None:
         members = [f"{key}-a", f"{key}-b"]
         header = [sig("sleep", member, seconds) for member in members]
+        for name in (key, *members):
+            self.ledger.note("call", name, **{"body": 1} if name == key else {})
         self.ids[key] = send(self.farm, chord(header, sig("sleep_after", key, seconds))).id
         for name in (key, *members):
-            self.ledger.call(name)
+            self.ledger.note("called", name)
+
+    def read(self) -> "Load":
+        """Take in what was written since the last time."""
+        for entry in self.ledger.read():
+            self.entries.append(entry)
+            if entry.verb == "start":
+                self.starts[entry.key] += 1
+                self.latest = entry.pid
+            elif entry.verb == "end":
+                self.ends[entry.key] += 1
+        return self
+
+    @property
+    def ended(self) -> int:
+        """How many different tasks have ended."""
+        return len(self.ends)
 
     def reach(self, ended: int, within: float = 40.0) -> None:
         """Wait until so many different tasks have ended."""
-        until(lambda: self.ledger.read().ended >= ended, within, what=f"{ended} ended; {self.farm.said()[-3000:]}")
+        until(lambda: self.read().ended >= ended, within, what=f"{ended} ended; {self.farm.said()[-3000:]}")
 
     def runner(self) -> int:
         """The pid of the process that started the latest task of all."""
-        until(lambda: self.ledger.read().latest)
-        return self.ledger.latest
+        until(lambda: self.read().latest)
+        return self.latest
 
     # Faults -----------------------------------------------------------------------------------------------------------
 
-    def kill(self, pid: int, what: str, *, slots: int) -> None:
-        """SIGKILL, noted first."""
-        self.ledger.fault(f"SIGKILL of {what}", slots=slots)
-        os.kill(pid, signal.SIGKILL)
+    def fault(self, what: str, *pids: int, slots: int) -> None:
+        """Note a fault, before it is done: it reaches these processes, and so many slots. 0: it excuses nothing."""
+        self.ledger.note("fault", what, pids=",".join(map(str, pids)), slots=slots)
+
+    def kill(self, what: str, *pids: int, slots: int) -> None:
+        """SIGKILL of the first of these processes, noted first: the others have it for their supervisor."""
+        self.fault(f"SIGKILL of {what}", *pids, slots=slots)
+        os.kill(pids[0], signal.SIGKILL)
 
     def lose(self, worker: Worker, *, slots: int) -> None:
         """A worker with all its processes at one moment, as with a machine: nobody has time to hand anything back."""
@@ -82,15 +126,8 @@ class Load:
 
     def freeze(self, pids: list[int], what: str, *, slots: int) -> None:
         """SIGSTOP, noted first."""
-        self.ledger.fault(f"SIGSTOP of {what}", slots=slots)
+        self.fault(f"SIGSTOP of {what}", *pids, slots=slots)
         signal_all(pids, signal.SIGSTOP)
-
-    def lapsed(self, ids: set[Any]) -> set[Any]:
-        """Which of these consumers have no live lease by the server's clock."""
-        seconds, micros = self.look.time()
-        now = seconds + micros / 1e6
-        live = set(self.look.zrangebyscore("umbel:consumers", f"({now}", "+inf"))
-        return ids - live
 
     def consumers(self) -> set[Any]:
         """Who is on the register."""
@@ -106,25 +143,25 @@ class Load:
             return False
         return not (depth.ready or depth.delayed or depth.claimed)
 
-    def drain(self, within: float = 60.0) -> Tally:
-        """Wait until the broker is empty, stop the workers, which ends what runs, and compare."""
+    def drain(self, within: float = 60.0) -> Verdict:
+        """Wait until the broker is empty, stop the workers, which ends what runs, and judge."""
         until(self.is_empty, within, what=f"an empty broker; {self.farm.said()[-3000:]}")
         for worker in self.farm.workers:
             if worker.process.poll() is None:
                 assert worker.stop() == 0, worker.text
-        return self.tally()
+        return self.verdict()
 
-    def tally(self) -> Tally:
-        """Compare what was called with what ran and what is stored."""
-        tally = self.ledger.tally(self.farm.said(), self.unstored() if self.farm.settings.get("backend") else ())
-        self.report(str(tally))
-        return tally
-
-    def unstored(self) -> list[str]:
-        """The keys that have no result."""
-        keys = list(self.ids)
-        found = self.look.mget([f"celery-task-meta-{self.ids[key]}" for key in keys])
-        return [key for key, record in zip(keys, found, strict=True) if b'"SUCCESS"' not in (record or b"")]
+    def verdict(self) -> Verdict:
+        """Write down what is stored, and judge."""
+        store = self.farm._app.store if self.farm.settings.get("backend") else None
+        if store is not None:
+            keys = {id: key for key, id in self.ids.items()}
+            for id, record in store.sync.read(list(keys)).items():
+                self.ledger.note("seen", keys[id], record.status)
+        self.read()
+        verdict = judge(self.entries)
+        self.report(str(verdict))
+        return verdict
 
 
 def signal_all(pids: list[int], number: int) -> None:

@@ -100,8 +100,8 @@ def test_garbage_is_buried_and_the_rest_goes_on(load: Load) -> None:
         load.call(str(number))
         load.look.lpush("celery", bytes_)
     worker = load.farm.worker("-c", "2")
-    tally_of = load.drain()
-    assert tally_of.problems() == []
+    verdict = load.drain()
+    assert verdict.problems() == []
     assert load.look.zcard("umbel:dead") == len(GARBAGE) + len(DAMAGED)
     assert "Traceback" not in worker.text
 
@@ -198,6 +198,6 @@ def test_memory_runs_out_while_tasks_run(own_redis: Callable[..., RedisServer], 
     fill(load)
     until(lambda: "memory limit" in worker.text, what=f"it is said; {worker.text[-1000:]}")
     load.look.config_set("maxmemory", 0)
-    tally = load.drain()
-    assert tally.problems() == []
-    assert tally.duplicates == []
+    verdict = load.drain()
+    assert verdict.problems() == []
+    assert verdict.duplicates == 0

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.crash.proxy import Proxy
 from tests.redis.load import Load
-from tests.redis.proxy import Proxy
 from tests.servers import GivenServer, RedisServer
 from tests.worker.fleet import until
 from umbel.core.errors import OperationalError
@@ -30,12 +30,12 @@ def test_cuts_while_workers_claim_and_settle(
         load.publish(100, task="retried")
         load.farm.worker("-c", "4")
         load.reach(50)
-        load.ledger.fault("connections of workers cut at random bytes", slots=0)
+        load.fault("connections of workers cut at random bytes", slots=0)
         proxy.cut(CUTS)
         load.reach(1000, within=90)
         proxy.cut(0)
-        tally = load.drain()
-    assert tally.problems() == []
+        verdict = load.drain()
+    assert verdict.problems() == []
     assert min(proxy.cuts.values()) > 10, proxy.cuts
     assert "Traceback" not in load.farm.said()
 
@@ -47,7 +47,7 @@ def test_cuts_while_a_producer_publishes(
     dice = random.Random(13)
     with Proxy(port, dice) as proxy:
         load = load_at(proxy.url(redis_db), look_at=redis_url, worker_lease=30)
-        load.ledger.fault("connections of a producer cut at random bytes", slots=0)
+        load.fault("connections of a producer cut at random bytes", slots=0)
         proxy.cut(CUTS)
         said: list[str] = []
         for number in range(1000):
@@ -58,14 +58,13 @@ def test_cuts_while_a_producer_publishes(
                     break
                 except OperationalError as error:
                     said.append(str(error))
-                    load.ledger.call(key)
             else:
                 raise AssertionError(f"{key} cannot be published")
         cuts = dict(proxy.cuts)
         proxy.cut(0)
         load.farm.worker("-c", "4")
-        tally = load.drain()
-    assert tally.problems() == []
+        verdict = load.drain()
+    assert verdict.problems() == []
     assert said, f"no cut met a call: {cuts}"
     assert all("It may run" in text or "Nothing was sent" in text for text in said)
 

@@ -14,7 +14,8 @@ import redis
 
 from tests.processes import SERVERS
 from tests.servers import RedisServer
-from tests.worker.fleet import descendants, until
+from tests.worker.fleet import until
+from umbel.testing.processes import descendants
 
 CONSOLE = Path(__file__).with_name("console.py")
 TIMEOUT = 30.0

@@ -16,6 +16,7 @@ from umbel.core.delivery import Depth
 from umbel.runtime.clock import SYSTEM
 from umbel.testing import failpoints
 from umbel.testing.ledger import LEDGER
+from umbel.testing.processes import descendants
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -94,19 +95,6 @@ class Worker:
                 except ProcessLookupError:
                     pass
         self.process.wait(10)
-
-
-def descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            child = int(path.parent.name)
-            found += [child, *descendants(child)]
-    return found
 
 
 class Farm:

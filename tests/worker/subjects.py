@@ -17,12 +17,13 @@ from typing import Any
 
 from umbel import Ignore, Reject, Task, Umbel, chord, group, signals
 from umbel.core.errors import WorkerLostError
-from umbel.testing import failpoints
+from umbel.testing import failpoints, witness
 
 SETTINGS: dict[str, Any] = json.loads(os.environ.get("SUBJECT_SETTINGS", "{}"))
 app = Umbel("subjects", **SETTINGS)
 second = Umbel("second", set_as_current=False, **SETTINGS)
 failpoints.install(app)
+witness.install(app)
 
 
 def note(*words: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.redis.proxy import Proxy
+from tests.crash.proxy import Proxy
 from tests.servers import RedisServer, free_port
 from tests.worker.fleet import Farm, until
 from umbel import AsyncResult, Umbel, states

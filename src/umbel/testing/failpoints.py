@@ -19,10 +19,13 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
 from umbel.app.application import Umbel
-from umbel.broker.base import Admin, Broker, Consumer
+from umbel.broker.base import Admin, Consumer
 from umbel.core.delivery import Ack, Adopted, Bury, ConsumerId, Park, Settled, Settlement, Turn, Want
 from umbel.core.joining import Part
+from umbel.runtime.unpatched import allocate_lock
 from umbel.testing.ledger import LEDGER, Ledger
+from umbel.testing.processes import descendants
+from umbel.testing.wrapping import wrap_parts
 from umbel.worker.bodies import Bodies
 from umbel.worker.intake import Intake
 from umbel.worker.joining import Joiner
@@ -82,16 +85,17 @@ class _Failpoints:
         self._folder = folder
         self._ledger = Ledger(Path(ledger)) if ledger else None
         self._reached: Counter[str] = Counter()
+        self._gate = allocate_lock()
 
     def reach(self, point: str) -> None:
         """A step is reached. Does not return where a token says so."""
         self._reached[point] += 1
         for token in os.listdir(self._folder):  # noqa: PTH208  the quickest look
             name, stroke, skip, slots, _ = token.split(".")
-            if name == point and self._reached[point] > int(skip) and self._take(token):
-                if self._ledger is not None:
-                    self._ledger.note("fault", f"failpoint-{point}", pids=os.getpid(), slots=slots, stroke=stroke)
-                os.kill(os.getpid(), signal.SIGKILL if stroke == "kill" else signal.SIGSTOP)
+            if name == point and self._reached[point] > int(skip):
+                with self._gate:  # or another thread ends the process before this stroke is written down
+                    if self._take(token):
+                        self._strike(point, stroke, slots)
 
     def _take(self, token: str) -> bool:
         try:
@@ -100,11 +104,18 @@ class _Failpoints:
             return False  # another process was quicker
         return True
 
+    def _strike(self, point: str, stroke: str, slots: str) -> None:
+        if self._ledger is not None:
+            facts = {"rescuers": 1} if point == "rescued" else {}
+            pids = ",".join(map(str, (os.getpid(), *descendants(os.getpid()))))
+            self._ledger.note("fault", f"failpoint-{point}", pids=pids, slots=slots, stroke=stroke, **facts)
+        os.kill(os.getpid(), signal.SIGKILL if stroke == "kill" else signal.SIGSTOP)
+
     # Wrapping ---------------------------------------------------------------------------------------------------------
 
     def wrap(self, app: Umbel) -> None:
         """All of it."""
-        self._wrap_broker(app.broker)
+        wrap_parts(app.broker, self._wrap_consumer, self._wrap_keeper)
         _after(Intake, "sort", self._parsed)
         _after(Runner, "start", lambda runner, began, *_: self._if(began, "started"))
         _after(Lane, "settlement", lambda lane, finished, *_: self.reach("finished"))
@@ -124,19 +135,9 @@ class _Failpoints:
         if any(isinstance(step, Part) for step in decision.steps):
             self.reach("member-decided")
 
-    def _wrap_broker(self, broker: Broker) -> None:
-        make_consumer, make_keeper = broker.consumer, broker.keeper
-
-        def consumer(id: ConsumerId, *, node: str, queues: Sequence[str]) -> Consumer:
-            made = make_consumer(id, node=node, queues=queues)
-            return self._wrapped_consumer(made) if queues else made  # a supervisor's reads none, and only rescues
-
-        def keeper(consumer: Consumer) -> Admin:
-            return self._wrapped_keeper(make_keeper(consumer))
-
-        broker.consumer, broker.keeper = consumer, keeper  # type: ignore[method-assign]
-
-    def _wrapped_consumer(self, consumer: Consumer) -> Consumer:
+    def _wrap_consumer(self, consumer: Consumer, queues: Sequence[str]) -> None:
+        if not queues:
+            return  # a supervisor's, which only rescues
         exchange = consumer.exchange
         inside = _inside_its_transaction(consumer, self.reach)
 
@@ -150,7 +151,6 @@ class _Failpoints:
             return turn
 
         consumer.exchange = exchanged  # type: ignore[method-assign]
-        return consumer
 
     def _answered(self, settlements: Sequence[Settlement], turn: Turn) -> None:
         done = {
@@ -164,7 +164,7 @@ class _Failpoints:
         self._if(messages, "claimed")
         self._if([one for one in messages if one.headers.eta is not None], "promoted")
 
-    def _wrapped_keeper(self, keeper: Admin) -> Admin:
+    def _wrap_keeper(self, keeper: Admin) -> None:
         adopt = keeper.adopt
 
         async def adopted(dead: ConsumerId | None, limit: int) -> list[Adopted]:
@@ -173,7 +173,6 @@ class _Failpoints:
             return found
 
         keeper.adopt = adopted  # type: ignore[method-assign]
-        return keeper
 
 
 def _inside_its_transaction(consumer: Any, reach: Callable[[str], None]) -> bool:

@@ -12,6 +12,7 @@ from umbel.app import signals
 from umbel.core.delivery import ConsumerId
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.board import Board
+from umbel.worker.caretaker import Caretaker
 from umbel.worker.process import Process
 from umbel.worker.vitals import Vitals
 
@@ -37,7 +38,12 @@ def run_solo(worker: "Worker") -> int:
             _heed_signals(process, plan.nodename)
         worker.stops_by(process.io.stop, soon=process.io.soon)
         signals.worker_process_init.send(sender=plan.nodename)
-        process.run()
+        caretaker = Caretaker(worker.app, plan)
+        caretaker.start()
+        try:
+            process.run()
+        finally:
+            caretaker.stop()
         signals.worker_process_shutdown.send(sender=plan.nodename, pid=os.getpid(), exitcode=0)
     return 0
 

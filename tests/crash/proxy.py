@@ -1,4 +1,4 @@
-"""A TCP proxy of ours in front of a server: it cuts connections at random bytes, and can lead elsewhere from now on."""
+"""A TCP proxy of ours in front of a server: it cuts at random bytes, delays, drops, and can lead elsewhere."""
 
 import asyncio
 import random
@@ -17,6 +17,10 @@ class Proxy:
         self.target = port
         self.cuts = {"up": 0, "down": 0}
         self.port = 0
+        self.delay = 0.0
+        """Seconds that everything takes longer, in both directions."""
+        self.drops = False
+        """Whether what comes is thrown away: connections stay, nothing is answered, and they are cut off at last."""
         self._dice = dice or random.Random()
         self._left = 0
         self._ways: tuple[str, ...] = ("up", "down")
@@ -32,6 +36,11 @@ class Proxy:
         """Cut so often from now on: each connection after some bytes, 3 to 5,000, in one of these directions."""
         self._ways = ways or ("up", "down")
         self._left = times
+
+    def lead(self, port: int) -> None:
+        """From now on to that server: connections to the old one are closed, as with an address that moves."""
+        self.target = port
+        self._loop.call_soon_threadsafe(lambda: [pump.cancel() for pump in self._pumps])
 
     @property
     def cutting(self) -> bool:
@@ -66,10 +75,9 @@ class Proxy:
         except OSError:
             answer.transport.abort()
             return
-        way = self._dice.choice(self._ways)
         ends = (answer.transport, ask.transport)
-        for name, reader, writer in (("up", near, ask), ("down", far, answer)):
-            pump = asyncio.ensure_future(self._pump(name if name == way else "", reader, writer, ends))
+        for way, reader, writer in (("up", near, ask), ("down", far, answer)):
+            pump = asyncio.ensure_future(self._pump(way, reader, writer, ends))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
@@ -80,16 +88,23 @@ class Proxy:
         writer: asyncio.StreamWriter,
         ends: tuple[asyncio.BaseTransport, ...],
     ) -> None:
-        budget = int(10 ** self._dice.uniform(0.5, 3.7))
+        budget, dropped = self._budget(), False
         try:
             while data := await reader.read(_CHUNK):
-                if way and self._left > 0 and len(data) >= budget:
-                    self._left -= 1
-                    self.cuts[way] += 1
-                    writer.write(data[:budget])
-                    return
-                if way and self._left > 0:
+                if self._left > 0 and way in self._ways:
+                    if len(data) >= budget:
+                        self._left -= 1
+                        self.cuts[way] += 1
+                        writer.write(data[:budget])
+                        return
                     budget -= len(data)
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if self.drops:
+                    dropped = True
+                    continue
+                if dropped:
+                    return  # what follows a gap makes no sense
                 writer.write(data)
                 await writer.drain()
         except (OSError, asyncio.CancelledError):
@@ -97,3 +112,6 @@ class Proxy:
         finally:
             for end in ends:
                 end.close()
+
+    def _budget(self) -> int:
+        return int(10 ** self._dice.uniform(0.5, 3.7))
