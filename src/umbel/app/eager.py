@@ -38,16 +38,16 @@ class EagerResult(AsyncResult[R]):
 
     def __init__(
         self,
-        id: str,
+        id: str | None,
         ret_value: Any,
         state: str,
         traceback: str | None = None,
         name: str | None = None,
         app: "Umbel | None" = None,
     ) -> None:
-        super().__init__(id, app=app, task_name=name)
+        super().__init__(id or "", app=app, task_name=name)  # as Celery's, one of nothing may have no id
         self._value = ret_value
-        self._record = self._seen = Record(state, ret_value, traceback, task_id=id)
+        self._record = self._seen = Record(state, ret_value, traceback, task_id=self.id)
 
     @property
     def result(self) -> Any:
