@@ -82,6 +82,13 @@ SHOWN_BY = {
     "app/test_results.py": {
         "worker_revoke_expires": "test_marks_last_as_long_as_the_settings_say",
     },
+    "app/test_security.py": {
+        "security_cert_store": "test_what_is_missing_is_said",
+        "security_certificate": "test_what_is_missing_is_said",
+        "security_digest": "test_what_is_missing_is_said",
+        "security_key": "test_what_is_missing_is_said",
+        "security_key_password": "test_arguments_stand_for_settings",
+    },
     "app/test_tasks.py": {
         "imports": "test_loading_imports_what_has_tasks",
         "include": "test_loading_imports_what_has_tasks",

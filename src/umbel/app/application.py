@@ -32,6 +32,7 @@ from umbel.app.outlet import Outlet
 from umbel.app.registry import Registry
 from umbel.app.results import AsyncResult as Result
 from umbel.app.schedules import Schedules
+from umbel.app.security import Signing
 from umbel.app.settings import Defaults
 from umbel.app.signals import Signal
 from umbel.app.task import CoroutineTask
@@ -50,7 +51,7 @@ R = TypeVar("R")
 T = TypeVar("T", bound=BaseTask[..., Any])
 
 
-class Umbel(Handles, Embedding):
+class Umbel(Handles, Embedding, Signing):
     """An application: its configuration, its tasks, and the way to its broker and results.
 
     ``main`` names it. ``broker`` and ``backend`` are URLs; without them, messages and results live in the file

@@ -65,7 +65,7 @@ class Letter:
 
     @property
     def args(self) -> list[Any]:
-        """The positional arguments. Raises ``ContentDisallowed`` and ``DecodeError``, as a worker would."""
+        """The positional arguments. Raises ``ContentDisallowed``, ``DecodeError``, ``SecurityError``: as a worker."""
         return self._arguments()[0]
 
     @property

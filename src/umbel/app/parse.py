@@ -66,6 +66,12 @@ def _text(value: object) -> str:
     return value
 
 
+def _secret(value: object) -> str | bytes:
+    if not isinstance(value, str | bytes):
+        raise TypeError
+    return value
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError
@@ -193,6 +199,7 @@ _LEVELS = logging.getLevelNamesMapping()
 anything: Kind[Any] = Kind(lambda value: value, "anything")
 flag = Kind(_flag, "True or False")
 text = Kind(_text, "text")
+secret = Kind(_secret, "text or bytes")
 number = Kind(_number, "a number")
 seconds = Kind(_seconds, "a number of seconds, not negative", "seconds")
 more_than_nothing = Kind(_more_than_nothing, "more than 0 seconds", "seconds")

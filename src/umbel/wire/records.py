@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from umbel.core.errors import DecodeError, EncodeError
+from umbel.core.errors import DecodeError, EncodeError, SecurityError
 from umbel.core.record import Record
 from umbel.core.states import SUCCESS
-from umbel.wire import compression, json, serializers
+from umbel.wire import compression, json, serializers, signing
 
 _COMPRESSED = b"\0celery-compressed\0"
 _MARK = b'"__type__"'
@@ -80,8 +80,8 @@ def _of_mapping(found: Any) -> Record:
 class Codec:
     """How records become bytes: by a serializer (name or content type), and a method of compression.
 
-    Reads what it writes, and JSON; bytes of other content types than ``accept`` are not looked into. Equal to another
-    one of the same make. Raises ``ImproperlyConfigured`` for what is not there.
+    Reads what it writes and, unless it signs, JSON; bytes of other content types than ``accept`` are not looked into.
+    Equal to another one of the same make. Raises ``ImproperlyConfigured`` for what is not there.
     """
 
     def __init__(
@@ -112,10 +112,7 @@ class Codec:
     def decode_group(self, data: bytes) -> Any:
         """The result tuple of these bytes. Raises ``DecodeError``."""
         data, found = _opened(data), self._serializer
-        if data.startswith(b"{") or found.name == "json":
-            said = json.loads(data)
-        else:
-            said = serializers.decode(data, found.content_type, found.content_encoding, self._accept)
+        said = json.loads(data) if found.name == "json" or self._is_plain(data) else self._read(data)
         if not isinstance(said, dict) or "result" not in said:
             raise DecodeError("not a saved group: it has no result")
         return said["result"]
@@ -134,10 +131,18 @@ class Codec:
 
     def _decoded(self, data: bytes) -> Record:
         data = _opened(data)
-        if data.startswith(b"{"):
-            return decode(data)
+        return decode(data) if self._is_plain(data) else _of_mapping(self._read(data))
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether it is JSON, and may be: where results are signed, what is not signed is no result."""
+        return data.startswith(b"{") and self._serializer.name != signing.NAME
+
+    def _read(self, data: bytes) -> Any:
         found = self._serializer
-        return _of_mapping(serializers.decode(data, found.content_type, found.content_encoding, self._accept))
+        try:
+            return serializers.decode(data, found.content_type, found.content_encoding, self._accept)
+        except SecurityError as exc:
+            raise DecodeError(str(exc)) from exc
 
 
 JSON = Codec()

@@ -8,7 +8,14 @@ from typing import Any
 
 import msgspec
 
-from umbel.core.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured, SerializationError
+from umbel.core.errors import (
+    ContentDisallowed,
+    DecodeError,
+    EncodeError,
+    ImproperlyConfigured,
+    SecurityError,
+    SerializationError,
+)
 from umbel.wire import json, stock
 
 
@@ -22,6 +29,7 @@ class Serializer(msgspec.Struct, frozen=True):
     content_encoding: str = "utf-8"
 
 
+_SIGNED = ("auth", "application/data")
 _PROGRAMS = frozenset({"application/x-python-serialize"})
 _BYTES_AS_THEY_ARE = {"utf-8", "utf8", "us-ascii", "ascii", "binary"}
 
@@ -64,7 +72,7 @@ def encode(value: Any, serializer: str) -> tuple[str, str, bytes]:
     try:
         data = found.encode(value)
         return found.content_type, found.content_encoding, data.encode() if isinstance(data, str) else data
-    except (SerializationError, ImproperlyConfigured):
+    except (SerializationError, SecurityError, ImproperlyConfigured):
         raise
     except Exception as exc:
         raise EncodeError(f"{found.name}: {exc}") from exc
@@ -73,7 +81,8 @@ def encode(value: Any, serializer: str) -> tuple[str, str, bytes]:
 def decode(body: bytes, content_type: str, content_encoding: str, accept: frozenset[str]) -> Any:
     """Deserialize. ``accept`` holds content types (``content_types``).
 
-    Raises ``ContentDisallowed`` before it looks at the bytes, ``DecodeError`` when they are not what they should be.
+    Raises ``ContentDisallowed`` before it looks at the bytes, ``DecodeError`` when they are not what they should be,
+    and ``SecurityError`` when they are not signed by somebody who is known.
     """
     if content_type not in accept:
         raise ContentDisallowed(
@@ -87,7 +96,7 @@ def decode(body: bytes, content_type: str, content_encoding: str, accept: frozen
         body = _recode(body, content_encoding)
     try:
         return found.decode(body)
-    except SerializationError:
+    except (SerializationError, SecurityError):
         raise
     except Exception as exc:
         raise DecodeError(f"{found.name}: {exc}") from exc
@@ -118,6 +127,8 @@ def names() -> list[str]:
 def find(name: str) -> Serializer:
     """The serializer of this name or content type. Raises ``ImproperlyConfigured``."""
     found = _by_name.get(name) or _by_content_type.get(name)
+    if found is None and name in _SIGNED:
+        raise ImproperlyConfigured(f"the serializer {name!r} is there after app.setup_security()")
     if found is None:
         raise ImproperlyConfigured(f"no serializer {name!r}; known are {_known()}")
     return found

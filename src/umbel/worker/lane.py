@@ -16,7 +16,14 @@ from umbel.app.traits import Traits
 from umbel.app.trouble import one_line
 from umbel.core import states
 from umbel.core.delivery import Delivery, Keep, Release, Settlement
-from umbel.core.errors import BackendGetMetaError, ContentDisallowed, InvalidTaskError, NotRegistered, TaskRevokedError
+from umbel.core.errors import (
+    BackendGetMetaError,
+    ContentDisallowed,
+    InvalidTaskError,
+    NotRegistered,
+    SecurityError,
+    TaskRevokedError,
+)
 from umbel.core.message import Headers, Message
 from umbel.core.options import timestamp
 from umbel.core.outcome import Failure, Outcome, Revoked, Success, Unreadable, Unregistered
@@ -166,7 +173,7 @@ class Lane:
         logger.error("Task %s[%s] is buried: %s", name, id, error)
         self.tell.rejected(message, error)
         reason: Literal["undecodable", "refused"] = (
-            "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError)) else "undecodable"
+            "refused" if isinstance(error, (ContentDisallowed, InvalidTaskError, SecurityError)) else "undecodable"
         )
         return Unreadable(reason, str(error), self.ended(message, error) if self._store is not None else None)
 

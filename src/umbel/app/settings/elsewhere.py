@@ -78,13 +78,6 @@ _CONTROL: dict[str, Any] = {
     "control_queue_expires": 10.0,
     "control_queue_ttl": 300.0,
 }
-_SECURITY: dict[str, Any] = {
-    "security_cert_store": None,
-    "security_certificate": None,
-    "security_digest": "sha256",
-    "security_key": None,
-    "security_key_password": None,
-}
 _OBSOLETE = {
     "cassandra_auth_kwargs": "say it in cassandra_options",
     "database_url": "say it in result_backend: 'db+postgresql://user:password@host/name'",
@@ -92,12 +85,11 @@ _OBSOLETE = {
 
 
 class Elsewhere(Values):
-    """Other stores, events, remote control and signing."""
+    """Other stores, events and remote control."""
 
 
 for _prefix, _options in _STORES.items():
     rows(Elsewhere, {f"{_prefix}_{k}": later(v, f"Of the result store {_prefix}.") for k, v in _options.items()})
 rows(Elsewhere, {name: later(value, "Of events.") for name, value in _EVENTS.items()})
 rows(Elsewhere, {name: later(value, "Of remote control.") for name, value in _CONTROL.items()})
-rows(Elsewhere, {name: later(value, "Of signed messages.") for name, value in _SECURITY.items()})
 rows(Elsewhere, {name: obsolete(instead) for name, instead in _OBSOLETE.items()})
