@@ -20,7 +20,7 @@ from umbel.result.base import Store
 from umbel.runtime.clock import SYSTEM
 
 
-class Backend(Marking, Keeping):
+class Backend(Keeping, Marking):
     """A backend: what it is asked, on top of what it keeps (``Keeping``) and is told (``Marking``)."""
 
     READY_STATES = states.READY_STATES

@@ -145,7 +145,7 @@ class BackendGroups:
 def _translated(work: Callable[[], Any], error: BackendError) -> Any:
     try:
         return work()
-    except (BackendError, NotImplementedError):
+    except BackendError:
         raise
     except Exception as raised:
         error.args = (f"{error.args[0]}: {type(raised).__name__}: {raised}", *error.args[1:])
