@@ -1,4 +1,4 @@
-"""The places where packages take hold of Celery: tracers, backends, steps, messages of their own. One worker for all."""
+"""The places where packages take hold of Celery: tracers, backends, steps, messages of their own. With one worker."""
 
 import json
 from pathlib import Path

@@ -51,8 +51,9 @@ class ScheduleEntry:
         self.total_run_count = total_run_count or 0
 
     def default_now(self) -> datetime:
-        """The time, by the schedule or the app."""
-        source = self.schedule if self.schedule is not None and hasattr(self.schedule, "now") else self.app
+        """The time, by the schedule's own clock or the app's."""
+        asked = getattr(self.schedule, "nowfun", None) is not None
+        source = self.schedule if asked else self.app
         found: datetime = datetime.fromtimestamp(SYSTEM.now(), UTC) if source is None else source.now()
         return found
 

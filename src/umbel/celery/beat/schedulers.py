@@ -105,6 +105,7 @@ class Scheduler:
         for name, said in b.items():
             entry = self._maybe_entry(name, said)
             if entries.get(name):
+                entries[name].app = self.app
                 entries[name].update(entry)
             else:
                 entries[name] = entry
