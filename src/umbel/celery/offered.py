@@ -27,21 +27,20 @@ ABSENT: dict[str, dict[str, str]] = {
     "umbel.celery.events": {
         EVENTS: "Event EventDispatcher EventReceiver event_exchange get_exchange group_from",
     },
-    "umbel.celery.exceptions": {
-        INSIDE: (
-            "CDeprecationWarning CPendingDeprecationWarning CeleryCommandException DuplicateNodenameWarning "
-            "FixupWarning WorkerShutdown WorkerTerminate reraise"
-        ),
-    },
+    "umbel.celery.exceptions": {"umbel.celery.bin.base has commands": "CeleryCommandException"},
     "umbel.celery.platforms": {
-        COMMAND: (
-            "DaemonContext LockFailed Pidfile close_open_fds create_pidlock detached fd_by_path get_fdmax ignore_errno "
-            "initgroups isatty maybe_drop_privileges parse_gid parse_uid pyimplementation set_mp_process_title "
-            "set_process_title setgid setgroups setuid signal_name signals SIGMAP SYSTEM get_errno_name"
+        COMMAND: "DaemonContext close_open_fds detached set_mp_process_title set_process_title",
+    },
+    "umbel.celery.states": {INSIDE: "state"},
+    "umbel.celery.app.defaults": {INSIDE: "NAMESPACES Option flatten"},
+    "umbel.celery.contrib.migrate": {INSIDE: "start_filter"},
+    "umbel.celery.utils.collections": {INSIDE: "BufferMap Evictable LimitedSet Messagebuffer"},
+    "umbel.celery.worker.state": {
+        "app.workers says what workers do": (
+            "Persistent active_requests maybe_shutdown merge_revoked reserved_requests revoked scheduled_requests "
+            "task_accepted task_ready task_reserved task_scheduled total_count"
         ),
     },
-    "umbel.celery.result": {INSIDE: "ResultBase"},
-    "umbel.celery.states": {INSIDE: "state"},
     "umbel.celery.utils.functional": {INSIDE: "head_from_fun"},
     "umbel.celery.utils.log": {INSIDE: "ColorFormatter get_multiprocessing_logger reset_multiprocessing_logger"},
     "umbel.celery.utils.saferepr": {INSIDE: "reprstream"},
@@ -56,8 +55,9 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "umbel.celery.concurrency": {NO_POOL: "get_available_pool_names get_implementation"},
     "umbel.celery.kombu": {
-        INSIDE: "binding connections disable_insecure_serializers enable_insecure_serializers eventloop producers",
+        INSIDE: "binding disable_insecure_serializers enable_insecure_serializers eventloop",
     },
+    "umbel.celery.kombu.pools": {INSIDE: "PoolGroup ProducerPool get_limit register_group set_limit"},
     "umbel.celery.kombu.common": {
         INSIDE: "collect_replies drain_consumer eventloop insured itermessages send_reply",
     },
@@ -112,33 +112,22 @@ ABSENT_MODULES = {
     "celery.app.autoretry": "the options of a task do it",
     "celery.app.backends": INSIDE,
     "celery.app.builtins": INSIDE,
-    "celery.app.defaults": INSIDE,
     "celery.app.events": EVENTS,
     "celery.app.routes": INSIDE,
     "celery.concurrency.base": NO_POOL,
-    "celery.contrib.abortable": "nothing yet",
-    "celery.contrib.migrate": "nothing yet",
-    "celery.contrib.rdb": "nothing yet",
     "celery.events.dispatcher": EVENTS,
     "celery.events.event": EVENTS,
     "celery.events.receiver": EVENTS,
     "celery.events.snapshot": EVENTS,
     "celery.events.state": EVENTS,
     "celery.fixups": INSIDE,
-    "celery.utils.abstract": INSIDE,
-    "celery.utils.collections": INSIDE,
     "celery.utils.debug": INSIDE,
     "celery.utils.deprecated": INSIDE,
     "celery.utils.graph": INSIDE,
     "celery.utils.sysinfo": INSIDE,
     "celery.utils.term": INSIDE,
-    "celery.worker.control": REMOTE,
-    "celery.worker.state": REMOTE,
     "celery.worker.strategy": NO_POOL,
-    "celery.worker.worker": NO_POOL,
     "kombu.log": STANDARD,
-    "kombu.mixins": "kombu.Consumer does it",
-    "kombu.pools": "app.pool and app.producer_pool do it",
 }
 """Modules of Celery's that are not there at all, and why."""
 

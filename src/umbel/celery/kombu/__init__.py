@@ -16,7 +16,9 @@ __getattr__ = offered.names_not_in(
         "Consumer": "umbel.celery.kombu.messaging:Consumer",
         "Message": "umbel.celery.kombu.message:Message",
         "Producer": "umbel.celery.kombu.messaging:Producer",
+        "connections": "umbel.celery.kombu.pools:connections",
         "parse_url": "umbel.celery.kombu.utils.url:parse_url",
+        "producers": "umbel.celery.kombu.pools:producers",
         "uuid": "umbel.celery.kombu.utils.uuid:uuid",
     },
 )

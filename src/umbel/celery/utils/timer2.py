@@ -57,7 +57,7 @@ class Timer:
     Entry = Entry
     on_tick: Callable[[float], Any] | None = None
 
-    def __init__(self, *args: Any, pulse: Callable[[], None] = lambda: None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, pulse: Callable[[], object] = lambda: None, **kwargs: Any) -> None:
         self._pulse = pulse
         self._heap: list[tuple[float, int, int, _Call]] = []
         self._serials = count()

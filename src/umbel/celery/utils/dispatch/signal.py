@@ -1,6 +1,6 @@
 """Celery's ``utils.dispatch.signal``. ``Signal`` is Umbel's own, made as Celery makes it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from umbel.app import signals
 
@@ -11,7 +11,7 @@ class Signal(signals.Signal):
     """An event that others may listen to, of your own: ``Signal(name="orders_paid")``."""
 
     def __init__(
-        self, providing_args: Sequence[str] | None = None, use_caching: bool = False, name: str | None = None
+        self, providing_args: Iterable[str] | None = None, use_caching: bool = False, name: str | None = None
     ) -> None:
         self.providing_args = set(providing_args or ())
         self.use_caching = use_caching
