@@ -48,11 +48,20 @@ class Space:
 
     async def wait(self, ready: Callable[[], float | None], clock: Clock) -> None:
         """Suspend until ``ready`` returns None; else it returns how many seconds may pass before it is asked again."""
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        loop, news, told = asyncio.get_running_loop(), asyncio.Event(), False
+
+        def hear() -> None:
+            nonlocal told
+            told = False
+            news.set()
 
         def tell() -> None:
+            nonlocal told
+            if told:
+                return  # of many changes at once
+            told = True
             try:
-                loop.call_soon_threadsafe(news.set)
+                loop.call_soon_threadsafe(hear)
             except RuntimeError:
                 pass  # that loop is closed: nobody waits there
 

@@ -1,6 +1,8 @@
 """Results in a SQLite file, beside the broker's messages or in one of their own. SUCCESS is never overwritten."""
 
+import asyncio
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from umbel.result.shown import Row, Shown
 from umbel.result.sqlite.catalogue import SqliteCatalogue
 from umbel.result.sqlite.groups import SqliteGroups
 from umbel.result.sqlite.joins import SqliteJoins
+from umbel.result.sqlite.watching import PAUSE, PER_ID, LoopWatch
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire.records import JSON, Codec
@@ -46,9 +49,6 @@ _READ = (
 _FORGET = "DELETE FROM result WHERE task_id IN (SELECT value FROM json_each(?))"
 _PRUNE = "DELETE FROM result WHERE number IN (SELECT number FROM result WHERE expires <= ? ORDER BY expires LIMIT ?)"
 
-_PAUSE = (0.001, 0.005)
-"""Seconds between looks at the file while waiting, from the first to the longest."""
-
 OPTIONS = frozenset({"synchronous"})
 
 
@@ -78,6 +78,7 @@ class SqliteStore:
         self.catalogue = SqliteCatalogue(path, clock, expires, synchronous, self.compile)
         self.shown = Shown(codec)
         self._sync = SqliteSyncStore(self)
+        self._watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopWatch] = weakref.WeakKeyDictionary()
 
     @property
     def sync(self) -> "SqliteSyncStore":
@@ -106,11 +107,15 @@ class SqliteStore:
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
-        clock = self.database.clock
-        end = clock.monotonic() + timeout
-        with reading(ids), Watch(self, ids) as watch:
-            while not watch.changed() and (left := end - clock.monotonic()) > 0:
-                await clock.sleep(min(next(watch.pauses), left))
+        loop = asyncio.get_running_loop()
+        watch = self._watches.get(loop)
+        if watch is None:
+            watch = self._watches[loop] = LoopWatch(self.database, self._rows_now, self.shown.is_new)
+        with reading(ids):
+            await watch.wait(ids, timeout)
+
+    def _rows_now(self, link: sqlite3.Connection, ids: Sequence[str]) -> list[Row]:
+        return rows_of(link, ids, self.database.clock.now())
 
     async def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""
@@ -183,7 +188,7 @@ def rows_of(link: sqlite3.Connection, ids: Sequence[str], now: float) -> list[Ro
 
 
 class Watch:
-    """One wait: watches the file through a connection of its own, which alone tells what all others changed."""
+    """One wait of a thread: watches the file by a connection of its own, which alone tells what all others changed."""
 
     def __init__(self, store: SqliteStore, ids: Sequence[str]) -> None:
         self._store = store
@@ -211,8 +216,7 @@ class Watch:
         return any(self._store.shown.is_new(row) for row in rows)
 
     def _pauses(self) -> Iterator[float]:
-        # Looking up thousands of tasks at every change would starve those who change them.
-        least, most = (max(bound, len(self._ids) * 2e-5) for bound in _PAUSE)
+        least, most = (max(bound, len(self._ids) * PER_ID) for bound in PAUSE)
         while True:
             yield least
             least = min(least * 1.2, most)
