@@ -27,7 +27,7 @@ def programs() -> Path:
         stamp, now = folder / "wheel.txt", _digest()
         if not stamp.exists() or stamp.read_text() != now:
             stamp.unlink(missing_ok=True)
-            install(folder, "--force-reinstall", str(_wheel(folder / "wheel")))
+            install(folder, "--force-reinstall", "--no-compile", str(_wheel(folder / "wheel")))
             stamp.write_text(now)
         return folder / "bin"
 
