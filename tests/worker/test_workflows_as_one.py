@@ -157,3 +157,67 @@ def test_what_failed_runs_again_and_what_succeeded_does_not(farm_with: Callable[
     assert shop.farm.lines("errback", "new", chord_id, "ChordError")
     assert {workflows.show(result.id).phase for result, _, _ in found} == {"succeeded"}
     assert shop.farm.depth().dead == 0
+
+
+def test_what_fails_again_is_reported_again_and_may_be_retried_until_it_is_well(farm_with: Callable[..., Farm]) -> None:
+    """Also where the body is kept by its join, and what stands for it in a member's message has to find it."""
+    shop = Shop(farm_with(task_max_rest=0))
+    shop.farm.worker("-c", "2")
+    header = [shop.noted(1, "a1"), shop.shut(2, "a2"), shop.shut(3, "a3")]
+    body = chain(shop.noted("a4"), shop.noted("a5"), shop.noted("a6").set(link_error=[shop.sig("old_errback")]))
+    result = chord(header, body).delay()
+    assert ended(result) == states.FAILURE
+    for times in (2, 3):
+        assert len(shop.app.workflows.retry(result.id).again) == 2
+        assert ended(again(result)) == states.FAILURE
+        assert shop.starts() == {"a1": 1, "a2": times, "a3": times}
+    shop.farm.gate().touch()
+    assert len(shop.app.workflows.retry(result.id).again) == 2
+    assert again(result).get(timeout=20) == [1, 2, 3]
+    assert shop.starts() == {"a1": 1, "a2": 4, "a3": 4, "a4": 1, "a5": 1, "a6": 1}
+
+
+def test_a_task_that_was_replaced_goes_on_where_its_replacement_failed(shop: Shop) -> None:
+    shop.farm.worker("-c", "1")
+    replaced = shop.sig("replaced_by_a_chord", "r", shop.gate)
+    result = chord([shop.noted(0, "a"), chain(replaced, shop.noted("b"))], shop.noted("c")).delay()
+    assert ended(result) == states.FAILURE
+    shop.farm.gate().touch()
+    done = shop.app.workflows.retry(result.id)
+    assert len(done.again) == 1
+    assert again(result).get(timeout=20) == [0, [1, 2]]
+    assert shop.starts() == {"a": 1, "r": 1, "r-1": 1, "r-2": 2, "r-body": 1, "b": 1, "c": 1}
+
+
+# Cancelling -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_cancelled_workflow_runs_any_more_and_it_can_be_taken_up_again(shop: Shop) -> None:
+    shop.farm.worker("-c", "1")
+    running = shop.sig("calls_when_open", "a", shop.gate)
+    result = chord([running, shop.noted(1, "b"), chain(shop.noted(2, "c"), shop.noted("d"))], shop.noted("e")).delay()
+    shop.farm.started("a")
+    until(
+        lambda: shop.farm.depth().ready == 2, what="what waits behind it given back: a claim that follows heeds marks"
+    )
+    assert len(shop.app.workflows.revoke(result.id).revoked) == 5
+    shop.farm.gate().touch()
+    assert ended(result) == states.FAILURE
+    tree = seen(result, {"succeeded": 1, "revoked": 3, "never ran": 2})
+    (child,) = tree.root.members[0].then
+    assert (child.how, child.phase) == ("child", "revoked"), "what the running one called after that"
+    other = shop.noted(1, "other").delay()
+    assert other.get(timeout=20) == 1
+    assert shop.starts() == {"a": 1, "other": 1}
+    assert len(shop.app.workflows.retry(result.id).again) == 2
+    assert again(result).get(timeout=20) == ["a", 1, 2]
+
+
+def test_terminating_a_workflow_ends_what_runs(shop: Shop) -> None:
+    shop.farm.worker("-c", "1")
+    result = chain(shop.sig("hold", "a", shop.gate), shop.noted("b")).delay()
+    shop.farm.started("a")
+    shop.app.workflows.revoke(result.id, terminate=True)
+    assert ended(result) == ended(result.parent) == states.REVOKED
+    assert result.tree().phase == "revoked"
+    assert shop.starts() == {"a": 1}
