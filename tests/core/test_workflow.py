@@ -146,7 +146,7 @@ def test_arguments_that_cannot_be_kept_are_left_out_and_the_rest_is_there() -> N
 def test_the_records_of_a_workflow_name_it_under_foreign_ids_too() -> None:
     mark = APP.signature(MARK)
     workflow = kept(mark.clone((1,)) | mark.clone((2,)))
-    records = {one.task_id: one for one in wire.records_of("key", workflow, ["key", "other", "other"])}
+    records = {one.task_id: one for one in wire.records_of("key", workflow, 2, ["key", "other", "other"])}
     assert set(records) == {"key:workflow", "key:workflow:plan", "other:workflow"}
     assert wire.brief_of(records["other:workflow"]) == "key"
     brief = wire.brief_of(records["key:workflow"])

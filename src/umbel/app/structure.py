@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from umbel.app import request
 from umbel.app.identity import family_of
 from umbel.core.record import Record
-from umbel.core.signature import plain
 from umbel.core.unfolding import Result
 from umbel.core.workflow import Workflow, tasks_of
 from umbel.result.base import CanList
@@ -40,11 +39,10 @@ def structure(
     """The structure of a call whose result tuple is ``result``. ``frozen`` is the signature with all ids."""
     context = request.current.get()
     called = (None, None) if context is None or context.called_directly else (context.id, context.root_id or context.id)
-    given = plain(frozen), list(args), dict(kwargs), dict(options), result
+    given = dict(frozen), list(args), dict(kwargs), dict(options), result
     whole = Workflow(app.clock.now(), *given, *called, made=list(made))
-    key = family_of(whole.id)
-    names = [whole.id, *(str(task["options"].get("task_id")) for task in tasks_of(whole.signature))]
-    return Structure(key, wire.records_of(key, whole, map(family_of, names)))
+    key, ids = family_of(whole.id), [str(task["options"].get("task_id")) for task in tasks_of(frozen)]
+    return Structure(key, wire.records_of(key, whole, len(ids), {family_of(id) for id in ids if id[:23] != key}))
 
 
 def note(app: "Umbel", kept: Structure | None) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from umbel.core.errors import DecodeError, EncodeError
 from umbel.core.record import Record
 from umbel.core.signature import CANVASES, listed
-from umbel.core.workflow import Brief, Workflow, ends_of, in_words, tasks_of
+from umbel.core.workflow import Brief, Workflow, ends_of, in_words
 from umbel.wire import json
 
 STATE = "WORKFLOW"
@@ -38,17 +38,17 @@ def plan_key(key: str) -> str:
     return f"{key}:workflow:plan"
 
 
-def records_of(key: str, workflow: Workflow, names: Iterable[str]) -> list[Record]:
-    """What is stored under ``key``, and for each of ``names``, where it is."""
-    tasks, ends = sum(1 for _ in tasks_of(workflow.signature)), ends_of(workflow.result)
+def records_of(key: str, workflow: Workflow, size: int, names: Iterable[str]) -> list[Record]:
+    """What is stored of a workflow of ``size`` tasks under ``key``, and for each of ``names``, where it is."""
+    ends = ends_of(workflow.result)
     words = in_words(workflow.signature)
-    brief = Brief(workflow.id, workflow.at, words, tasks, ends[:MOST_ENDS], len(ends) <= MOST_ENDS)
+    brief = Brief(workflow.id, workflow.at, words, size, ends[:MOST_ENDS], len(ends) <= MOST_ENDS)
     found = [
         _record(brief_key(key), msgspec.to_builtins(brief)),
         _record(plan_key(key), encode(workflow)),
     ]
-    others = dict.fromkeys(name for name in names if name != key)
-    return [*found, *(_record(brief_key(name), key) for name in list(others)[:MOST_NAMES])]
+    others = sorted(name for name in {*names} if name != key)
+    return [*found, *(_record(brief_key(name), key) for name in others[:MOST_NAMES])]
 
 
 def _record(id: str, value: Any) -> Record:
