@@ -102,6 +102,21 @@ def test_values_as_they_come(live: Umbel) -> None:
     assert sorted(again.iterate()) == ["first", "second"]
 
 
+def test_values_come_as_they_are_made_wherever_they_stand_in_a_large_group(live: Umbel) -> None:
+    several = made(live, *(f"t{n}" for n in range(270)))
+
+    async def main() -> list[Any]:
+        found = []
+        end(live, "t269", 269)
+        async for value in several:
+            found.append(value)
+            if (left := 269 - len(found)) >= 0:
+                end(live, f"t{left}", left)
+        return found
+
+    assert asyncio.run(main()) == list(range(269, -1, -1))
+
+
 def test_callbacks(live: Umbel) -> None:
     several = made(live, "a", "b")
     told: list[Any] = []

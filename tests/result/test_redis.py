@@ -15,6 +15,7 @@ import pytest
 from tests.servers import GivenServer, RedisServer
 from tests.wire import golden
 from tests.worker.fleet import until
+from umbel import Umbel
 from umbel.core.errors import BackendGetMetaError, BackendStoreError, ImproperlyConfigured
 from umbel.core.record import Record
 from umbel.result.lookup import open_store
@@ -357,6 +358,9 @@ def test_a_wait_that_begins_while_another_ends_misses_nothing(make: MakeStore) -
 class _Waiter:
     woken = False
 
+    def hear(self, name: bytes, record: bytes) -> None:
+        self.wake()
+
     def wake(self) -> None:
         self.woken = True
 
@@ -440,3 +444,59 @@ def test_each_event_loop_has_its_own_connection_and_ends_it(make: MakeStore, cli
         assert len(client.client_list()) == before + 1
 
     asyncio.run(twice())
+
+
+# Following ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_ends_of_a_group_are_heard_and_not_read(redis_url: str, client: Any) -> None:
+    ids = [f"t{n}" for n in range(270)]
+
+    def reads() -> int:
+        return int(client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+    with Umbel("live", broker="memory://followed", backend=redis_url, set_as_current=False) as app:
+        store: Any = app.store
+        store.sync.write([Record("SUCCESS", -1, task_id="t0"), Record("STARTED", None, task_id="t1")])
+        several = app.ResultSet([app.AsyncResult(id) for id in ids])
+
+        async def main() -> list[Any]:
+            found = []
+            async for value in several:
+                found.append(value)
+                if len(found) < len(ids):
+                    store.sync.write([Record("STARTED", None, task_id=ids[-1])])
+                    store.sync.write([Record("SUCCESS", len(found), task_id=ids[len(found)])])
+            return found
+
+        before = reads()
+        assert asyncio.run(main()) == [-1, *range(1, 270)]
+        assert reads() - before == 2, "when it began, and when it had subscribed"
+        assert client.pubsub_numsub("celery-task-meta-t1") == [(b"celery-task-meta-t1", 0)]
+
+
+def test_a_feed_whose_connection_is_cut_looks_again(make: MakeStore, client: Any) -> None:
+    store = make()
+
+    def subscribed() -> int:
+        return int(client.pubsub_numsub(KEY)[0][1])
+
+    async def main() -> None:
+        feed = store.follow([ID, "other"])
+        assert await feed.next(0.01) == {}
+        for one in client.client_list():
+            if int(one["sub"]):
+                client.client_kill_filter(_id=one["id"])
+        until(lambda: not subscribed())
+        store.sync.write([SUCCESS])
+        found: dict[str, Record] = {}
+        while not found:
+            found = await feed.next(PATIENCE)
+        assert set(found) == {ID}
+        store.sync.write([Record("SUCCESS", 1, task_id="other")])
+        assert set(await feed.next(PATIENCE)) == {"other"}
+        for _ in range(2):
+            await feed.close()
+        await store.close()
+
+    asyncio.run(main())

@@ -11,6 +11,8 @@ from umbel.app import ambient
 from umbel.app.results import NO_STORE, AsyncResult
 from umbel.app.waiting import Waiting, check_may_wait
 from umbel.core import states
+from umbel.core.record import Record
+from umbel.result.base import CanFollow, Feed
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -226,16 +228,32 @@ class ResultSet:
     async def aiterate(self, timeout: float | None = None) -> "AsyncIterator[AsyncResult[Any]]":
         """The handles on single tasks as they end."""
         check_may_wait(True)
-        wait, given = Waiting(self, timeout, 0.5, None, None), set[str]()
-        while True:
-            awaited = await self.afetch()
-            for leaf in self.leaves():
-                if leaf.ended and leaf.id not in given:
-                    given.add(leaf.id)
-                    yield leaf
-            if not self._not_done(wait, awaited, propagate=False):
-                return
-            await self._await_news(wait)
+        wait = Waiting(self, timeout, 0.5, None, None)
+        awaited = {leaf.id: leaf for leaf in await self.afetch()}
+        for leaf in {leaf.id: leaf for leaf in self.leaves()}.values():
+            if leaf.ended and leaf.id not in awaited:
+                yield leaf
+        store = self.backend
+        feed = store.follow(list(awaited)) if isinstance(store, CanFollow) else None
+        try:
+            while self._not_done(wait, list(awaited.values()), propagate=False):
+                found = await self._news(feed, list(awaited), wait.slice())
+                for id in [id for id in found if id in awaited]:
+                    awaited[id].learn(found[id])
+                    if awaited[id].ended:
+                        yield awaited.pop(id)
+                if wait.passed():
+                    await asyncio.to_thread(wait.absence.look)
+        finally:
+            if feed is not None:
+                await feed.close()
+
+    async def _news(self, feed: Feed | None, ids: Sequence[str], timeout: float) -> dict[str, Record]:
+        """What is new of these tasks: heard, or read when it may be there."""
+        if feed is not None:
+            return await feed.next(timeout)
+        await self.backend.wait(ids, timeout)
+        return await self.backend.read(ids)
 
     def iter_native(
         self,

@@ -162,3 +162,23 @@ class CanList(Protocol):
     @property
     def catalogue(self) -> Catalogue:
         """The workflows."""
+
+
+class Feed(Protocol):
+    """The ends of some tasks, as they come. Belongs to one event loop."""
+
+    async def next(self, timeout: float) -> dict[str, Record]:
+        """Ends that were not told yet, as soon as there is one; nothing after ``timeout`` seconds, or for a lost
+        connection. Raises ``OperationalError``.
+        """
+
+    async def close(self) -> None:
+        """Hear no more. Safe to repeat."""
+
+
+@runtime_checkable
+class CanFollow(Protocol):
+    """A store that tells of ends, so that nobody need read what has not ended."""
+
+    def follow(self, ids: Sequence[str]) -> Feed:
+        """The feed of these tasks. Connects nothing yet."""

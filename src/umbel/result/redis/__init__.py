@@ -17,6 +17,7 @@ from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_els
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.base import Life
 from umbel.result.redis.catalogue import RedisCatalogue
+from umbel.result.redis.feed import RedisFeed
 from umbel.result.redis.groups import RedisGroups
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
@@ -110,6 +111,12 @@ class RedisStore:
         """As the port says."""
         line = await self._lines.get()
         await line.wait(self.names(ids), self.is_news, timeout)
+
+    def follow(self, ids: Sequence[str]) -> RedisFeed:
+        """As the port says."""
+        return RedisFeed(
+            ids, self.names, self._lines.get, self.ends, lambda replies: refuse_errors(replies, self.place)
+        )
 
     async def forget(self, ids: Sequence[str]) -> None:
         """As the port says."""

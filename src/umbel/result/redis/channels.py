@@ -16,8 +16,11 @@ LINGER = 2.0
 class Waiter(Protocol):
     """Somebody who waits."""
 
+    def hear(self, name: bytes, record: bytes) -> None:
+        """This is what the server has now."""
+
     def wake(self) -> None:
-        """Something may have changed."""
+        """The connection is lost, and anything may have changed."""
 
 
 class Channels:
@@ -87,7 +90,7 @@ class Channels:
         if waiting is not None:
             self._latest[name] = record
             for waiter in waiting:
-                waiter.wake()
+                waiter.hear(name, record)
 
     def lost(self) -> None:
         """The connection is gone: nothing is subscribed, and anything may have changed."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from umbel.core.errors import OperationalError
 from umbel.drivers.redis import Command, Connection, Place, connect, explained, is_elsewhere, is_error
-from umbel.result.redis.channels import Channels, Look
+from umbel.result.redis.channels import Channels, Look, Waiter
 from umbel.result.redis.patience import pauses
 from umbel.runtime.clock import Clock
 
@@ -76,9 +76,19 @@ class Line:
         except OperationalError:  # the read that follows says what is wrong, if it still is
             await self._clock.sleep(min(0.5, max(0.0, end - self._clock.monotonic())))
         finally:
-            over = self.channels.leave(names, waiter, self._clock.monotonic(), coming_back=coming_back)
-            if over and self._connection is not None and self._connection.closed is None:
-                self._connection.tell([("UNSUBSCRIBE", *over)])
+            self.leave(names, waiter, coming_back=coming_back)
+
+    async def subscribe(self, names: Sequence[bytes], waiter: Waiter) -> None:
+        """Have ``waiter`` hear what is stored under these names from now on."""
+        connection = await self.connection()
+        if fresh := self.channels.enter(names, waiter):
+            connection.tell([("SUBSCRIBE", *fresh)])
+
+    def leave(self, names: Sequence[bytes], waiter: Waiter, *, coming_back: bool = False) -> None:
+        """``waiter`` hears no more of these."""
+        over = self.channels.leave(names, waiter, self._clock.monotonic(), coming_back=coming_back)
+        if over and self._connection is not None and self._connection.closed is None:
+            self._connection.tell([("UNSUBSCRIBE", *over)])
 
     async def _hear(self, names: Sequence[bytes], look: Look, waiter: "_Waiter") -> None:
         connection = await self.connection()
@@ -96,6 +106,9 @@ class Line:
 class _Waiter:
     def __init__(self) -> None:
         self.event = asyncio.Event()
+
+    def hear(self, name: bytes, record: bytes) -> None:
+        self.event.set()
 
     def wake(self) -> None:
         self.event.set()
