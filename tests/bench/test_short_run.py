@@ -28,6 +28,14 @@ def test_each_side_measures_all_that_it_can(script: str, measures: set[str]) -> 
     assert min(figures[name] for name in measures - {"idle CPU"}) > 0
 
 
+def test_workflows_are_measured_beside_plain_tasks(tmp_path: Path) -> None:
+    """What is sent does not depend on the machine, so that is held here too."""
+    run("workflows.py", "--rounds", "1", "--tasks", "500", "--out", str(tmp_path / "WORKFLOWS.md"))
+    (row,) = [line for line in (tmp_path / "WORKFLOWS.md").read_text().splitlines() if line.startswith("| bytes sent")]
+    ratio, most = (float(cell) for cell in row.split("|")[4:6])
+    assert ratio <= most
+
+
 def test_the_run_writes_ratios(tmp_path: Path) -> None:
     run("run.py", "--rounds", "1", "--tasks", "200", "--out", str(tmp_path / "RESULTS.md"))
     written = (tmp_path / "RESULTS.md").read_text()

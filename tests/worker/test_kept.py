@@ -11,7 +11,7 @@ from tests.worker.test_workflows import chord_error, revive_all
 from tests.worker.workflows import Sent, chain, chord, group, send, sig
 from umbel.app.calling import keep
 from umbel.core.record import Record
-from umbel.core.resting import KEPT
+from umbel.core.resting import KEPT, READ
 from umbel.core.unfolding import unfold
 
 ENDED = ("first", "second", "third", "last")
@@ -72,9 +72,15 @@ def test_joins_behind_it_hear_of_it(farm_with: Callable[..., Farm], tmp_path: An
 
 
 def test_a_task_that_is_retried_or_replaced_goes_on_with_what_is_kept(farm: Farm) -> None:
-    sent = send(farm, chain(sig("third_time", 5), sig("gives_way"), sig("listed"), sig("listed")))
+    links = sig("gives_way", task_id="second"), sig("listed"), sig("listed")
+    sent = send(farm, chain(sig("third_time", 5), *links))
+    blocks = [f"second:rest:{n}" for n in range(3)]
+    assert [(sent.record(block) or Record("")).status for block in blocks] == [KEPT] * 3
     farm.worker("-c", "2")
     assert sent.value() == [[[6, 7]]]
+    assert [(sent.record(block) or Record("")).status for block in blocks] == [READ] * 3, (
+        "kept like results from now on"
+    )
 
 
 def test_a_task_whose_rest_is_gone_is_not_run_and_says_so(farm: Farm) -> None:

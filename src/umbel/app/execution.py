@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from umbel.app import lines, request, signals
-from umbel.app.following import Error, Follower
+from umbel.app.following import Error
 from umbel.app.traits import Traits
 from umbel.app.trouble import ExceptionInfo, one_line, short_traceback, text_of
 from umbel.core import following, states
@@ -217,7 +217,7 @@ def _succeeded(run: Run) -> None:
     plain = traits.result_serializer == "json"
     data = json.dumps(run.retval) if (stored and plain) or embed.chord else b""
     if (embed.chain or embed.chord or embed.callbacks) and not run.context.is_eager:
-        after = Follower(traits.task.app).succeeded(run.context, run.retval, msgspec.Raw(data))
+        after = traits.follower.succeeded(run.context, run.retval, msgspec.Raw(data))
     publish = tuple(own["publish"]) if "publish" in own else ()
     if not stored:
         run.outcome = Success(_UNSTORED, publish, after)
@@ -263,7 +263,7 @@ def _end(run: Run, error: Error) -> After:
     context = run.context
     if not following.is_followed(context.embed) or context.is_eager:
         return _NOTHING
-    return Follower(run.traits.task.app).failed(context, error)
+    return run.traits.follower.failed(context, error)
 
 
 def _watched(traits: Traits, state: str) -> bool:

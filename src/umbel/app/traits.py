@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from umbel.app.following import Follower
 from umbel.app.tracing import SEAM
 from umbel.core.settle import Policy
 
@@ -40,6 +41,7 @@ class Traits:
         self.ignoring = msgspec.structs.replace(self.storing, store_result=False, store_errors=stored and errors)
         self.policy = self.ignoring if task.ignore_result else self.storing
         self.board_name = self.name.encode()[:200]
+        self.follower = Follower(app)
 
     def policy_for(self, ignore_result: bool | None) -> Policy:
         """The policy of one call, which may say itself whether it wants its result. None: as the task has it."""

@@ -97,6 +97,10 @@ def is_final(decision: Decision) -> bool:
 def _followed(outcome: Outcome, policy: Policy, losses: int) -> Decision:
     """A decision with what follows the outcome, if that is the task's end."""
     after = outcome.after
+    if type(outcome) is Success and after is not None:  # as below, for the many
+        record = outcome.record if policy.store_result else None
+        publish = (*outcome.publish, *after.publish)
+        return Decision(ACK, record, publish, tuple(after.records), tuple(after.steps), tuple(after.unread))
     decision = settle(msgspec.structs.replace(outcome, after=None), policy, losses)
     if after is None or not is_final(decision):
         return decision

@@ -281,8 +281,9 @@ class IoThread:
         self._queues = (*self._queues[1:], self._queues[0])
         tickets = self._intake.tickets
         for one, verdict in zip(batch, turn.verdicts, strict=True):
-            if one.last and one.answer is None and one.share is None and type(verdict) is Settled:
-                tickets.pop(one.settlement.ticket, None)
+            if one.last and one.answer is None and type(verdict) is Settled:
+                if one.share is None or not self._bodies.see_to(one, verdict):
+                    tickets.pop(one.settlement.ticket, None)
             elif (instead := self._verdicts.tell(one, verdict)) is not None:
                 self._batch.append(instead)
         try:

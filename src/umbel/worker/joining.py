@@ -36,23 +36,27 @@ ENDED_OUTSIDE = (Failure, Revoked, Lost, Unregistered)
 
 
 class Share:
-    """What a settlement does for others. ``bodies``: of the joins that it may complete, by group.
+    """What a settlement does for others.
 
     ``records``, ``first`` and ``then`` are for a store on another server: what is written and which steps are taken
     before the settlement, and which after it. ``joined`` are the joins that the former completed. ``unread`` must be
     read before any of it.
     """
 
-    __slots__ = ("bodies", "disposition", "first", "joined", "records", "then", "unread")
+    __slots__ = ("disposition", "first", "joined", "records", "steps", "then", "unread")
 
     def __init__(self, decision: Decision, disposition: Disposition) -> None:
         self.disposition = disposition
-        self.bodies = {step.group: step.body for step in decision.steps if isinstance(step, Part)}
+        self.steps: Sequence[Step] = decision.steps
         self.records: Sequence[Record] = ()
         self.first: Sequence[Step] = ()
         self.then: Sequence[Step] = ()
         self.joined: tuple[Joined, ...] = ()
         self.unread: Sequence[Unread] = decision.unread
+
+    def bodies(self) -> dict[str, Signature | None]:
+        """Of the joins that it may complete, by group."""
+        return {step.group: step.body for step in self.steps if isinstance(step, Part)}
 
 
 class Joiner:
@@ -91,7 +95,7 @@ class Joiner:
         after = await self._read(share.unread)
         share.unread = ()
         more, ops = self.share(Decision(share.disposition, records=tuple(after.records), steps=tuple(after.steps)))
-        share.bodies.update(more.bodies)
+        share.steps = [*share.steps, *more.steps]
         share.records, share.first = [*share.records, *more.records], [*share.first, *more.first]
         return ops
 
@@ -139,7 +143,8 @@ class Joiner:
 
     def body(self, message: Message | None, share: Share, joined: Sequence[Joined]) -> Decision:
         """The second phase: what completed joins come to, under the same disposition. User code runs here."""
-        after = self.bodies(message, [(one, share.bodies.get(one.group)) for one in joined])
+        bodies = share.bodies()
+        after = self.bodies(message, [(one, bodies.get(one.group)) for one in joined])
         return Decision(
             share.disposition,
             None,

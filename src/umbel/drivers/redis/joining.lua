@@ -1,7 +1,7 @@
 -- Joins of chords on Celery's keys. A result store runs this by itself, a broker on the same server in its own step.
 -- join(KEY, STEP): KEY is celery-taskset-meta-<group>, STEP a list in msgpack. Answers false, or {group, parts, shape, body}
 -- of a join that this step completed, or without parts of one that has lost the body that it should keep. check(KEY) raises
--- what would stop a step in its middle.
+-- what would stop a step in its middle. A third function takes many steps on one key.
 --   KEY.j parts: a sorted set (index, part) or a list; KEY.s their number, KEY.t how many more; KEY.d which were counted;
 --   KEY.c who completed it, then 'done'; KEY the header's shape. Of Umbel alone: `own` keeps the body, and what a failed
 --   join must know to be mended; `all` lists joins by when something happened to them, for the sweeper.
@@ -167,39 +167,98 @@ local function joining()
     return join.keeps
   end
 
-  -- What the parts of one join have in common comes as one text, which is read once.
-  local commons = {}
+  -- What the parts of one join have in common comes as one text: how long the prefix of its keys is, seconds to live,
+  -- whether ordered, now, seconds of a claim. It is read once for each key.
+  local commons, KEY = {}, #'celery-taskset-meta-'
 
-  local function read(common)
+  local function read(key, common)
+    if commons[key] and commons[key].common == common then return commons[key] end
     local found = {}
     for value in string.gmatch(common .. '\0', '(%Z*)%z') do found[#found + 1] = value end
-    found[3] = tonumber(found[3])
-    commons[common] = found
-    return found
+    local prefix, group = sub(key, 1, found[1]), sub(key, found[1] + KEY + 1)
+    commons[key] = {common = common, own = prefix .. 'umbel:join:' .. group, all = prefix .. 'umbel:joins', group = group,
+      ttl = tonumber(found[2]), ordered = found[3], now = found[4], claim_for = found[5]}
+    return commons[key]
   end
 
-  function step.part(key, common, id, score, part, good, body)
-    local own, all, ttl, ordered, group, now, claim_for = unpack(commons[common] or read(common))
-    local join = look(key, own, ttl, ordered)
-    if join.claim == 'done' then return false end
-    if body == '-' and not keeps(join, own, all, group, now) then return {group, {}, '', ''} end
-    add(join, key, own, ttl, id, score, part, good, ordered)
-    if body ~= '-' and body ~= '' and call('HSETNX', own, 'body', body) == 1 then call('ZADD', all, now, group) end
-    if not join.fresh then refresh(join, key, own, all, ttl) end
-    join = look(key, own, ttl, ordered)
+  local function bring(of, body)
+    if body ~= '-' and body ~= '' and call('HSETNX', of.own, 'body', body) == 1 then
+      call('ZADD', of.all, of.now, of.group)
+    end
+  end
+
+  -- What one part answers, when all are added.
+  local function complete(of, key, join, id, score)
     if not join.size or join.count < join.size then return false end
     local token = 'umbel:' .. id .. ':' .. score
     if join.claim and join.claim ~= token then return false end
-    call('SET', key .. '.c', token, 'EX', claim_for)
+    call('SET', key .. '.c', token, 'EX', of.claim_for)
     join.claim = token
-    call('ZADD', all, now, group)
-    return {group, call(ordered == '' and 'LRANGE' or 'ZRANGE', join.j, 0, -1), call('GET', key) or '',
-      call('HGET', own, 'body') or ''}
+    call('ZADD', of.all, of.now, of.group)
+    return {of.group, call(of.ordered == '' and 'LRANGE' or 'ZRANGE', join.j, 0, -1), call('GET', key) or '',
+      call('HGET', of.own, 'body') or ''}
   end
 
-  return function(key, packed)
-    local values = cmsgpack.unpack(packed)
+  function step.part(key, common, id, score, part, good, body)
+    local of = read(key, common)
+    local join = look(key, of.own, of.ttl, of.ordered)
+    if join.claim == 'done' then return false end
+    if body == '-' and not keeps(join, of.own, of.all, of.group, of.now) then return {of.group, {}, '', ''} end
+    add(join, key, of.own, of.ttl, id, score, part, good, of.ordered)
+    bring(of, body)
+    if not join.fresh then refresh(join, key, of.own, of.all, of.ttl) end
+    return complete(of, key, look(key, of.own, of.ttl, of.ordered), id, score)
+  end
+
+  local function join_one(key, values)
     if values[1] ~= 'part' then known[key] = nil end
     return step[values[1]](key, unpack(values, 2))
-  end, check
+  end
+
+  -- Whether all these are parts that come for the first time; then they are added, by two commands instead of two each.
+  local function add_all(of, key, join, steps)
+    if of.ordered == '' or not join.all_counted then return false end
+    local marks, pairs_, seen = {}, {}, {}
+    for i, values in ipairs(steps) do
+      local mark = values[3] .. ':' .. values[4]
+      if seen[mark] or values[1] ~= 'part' or values[2] ~= of.common then return false end
+      seen[mark], marks[i], pairs_[2 * i - 1], pairs_[2 * i] = true, mark, values[4], values[5]
+      if values[7] == '-' and not keeps(join, of.own, of.all, of.group, of.now) then return false end
+    end
+    local ok, found = pcall(call, 'SMISMEMBER', join.d, unpack(marks)) -- servers before 6.2 do not have it
+    if not ok then return false end
+    for _, one in ipairs(found) do
+      if one == 1 then return false end
+    end
+    call('SADD', join.d, unpack(marks))
+    call('ZADD', join.j, unpack(pairs_))
+    join.count = join.count + #steps
+    return true
+  end
+
+  -- Takes many steps on one key, at most 256, in order; their answers.
+  local function join_many(key, packed)
+    local steps, answers = {}, {}
+    for i, one in ipairs(packed) do steps[i] = cmsgpack.unpack(one) end
+    if #steps > 1 and steps[1][1] == 'part' then
+      local of = read(key, steps[1][2])
+      local join = look(key, of.own, of.ttl, of.ordered)
+      if join.claim ~= 'done' and add_all(of, key, join, steps) then
+        if not join.fresh then refresh(join, key, of.own, of.all, of.ttl) end
+        for i, values in ipairs(steps) do
+          bring(of, values[7])
+          answers[i] = false
+        end
+        for i = #steps, 1, -1 do
+          answers[i] = complete(of, key, join, steps[i][3], steps[i][4])
+          if answers[i] or not join.size or join.count < join.size then break end
+        end
+        return answers
+      end
+    end
+    for i, values in ipairs(steps) do answers[i] = join_one(key, values) end
+    return answers
+  end
+
+  return function(key, packed) return join_one(key, cmsgpack.unpack(packed)) end, check, join_many
 end

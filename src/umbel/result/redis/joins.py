@@ -59,13 +59,15 @@ class RedisJoins:
         self._ttl = ttl
         self._clock = clock
         self._ordered = "1" if ordered else ""
-        self._last_common = ("", 0, "")
+        self._last_common = (0, "")
+        self._prefix = len(prefix.encode())
         self.call: Calls
         self.call_sync: Callable[[Sequence[Command]], list[Any]]
 
     def compile(self, step: Step) -> Op:
         """As the port says."""
-        return "join", self._place.db, self._keys + step.group, "join", _pack(self._values(step))
+        values = self._part(step) if type(step) is Part else self._values(step)
+        return "join", self._place.db, self._keys + step.group, "join", _pack(values)
 
     async def take(self, steps: Sequence[Step]) -> list[Joined | None]:
         """As the port says. Steps before one that the server refuses are done."""
@@ -113,8 +115,6 @@ class RedisJoins:
         ]
 
     def _values(self, step: Step) -> tuple[Any, ...]:
-        if type(step) is Part:
-            return self._part(step)
         common = (self._owns + step.group, self._all, self._ttl)
         match step:
             case Opening(_, size, shape, body):
@@ -134,15 +134,14 @@ class RedisJoins:
         raise TypeError(f"not a step of a join: {step!r}")
 
     def _part(self, part: Part) -> tuple[Any, ...]:
-        group, index = part.group, part.index
-        body = ""
+        index, body = part.index, ""
         if part.kept:
             body = _KEPT
         elif index is None or _keeps_body(index):
             body = wire.encode_body(part.body).decode()
         return (
             "part",
-            self._common(group),
+            self._common(),
             part.task_id,
             "+inf" if index is None else str(index),
             wire.encode(part).decode(),
@@ -150,14 +149,14 @@ class RedisJoins:
             body,
         )
 
-    def _common(self, group: str) -> str:
-        """What all parts of a join say in the same second."""
+    def _common(self) -> str:
+        """What all parts say in the same second."""
         second = int(self._clock.now())
         last = self._last_common
-        if last[0] != group or last[1] != second:
-            told = (self._owns + group, self._all, self._ttl, self._ordered, group, second, CLAIM_FOR)
-            last = self._last_common = (group, second, "\0".join(map(str, told)))
-        return last[2]
+        if last[0] != second:
+            told = (self._prefix, self._ttl, self._ordered, second, CLAIM_FOR)
+            last = self._last_common = (second, "\0".join(map(str, told)))
+        return last[1]
 
     def _commands(self, steps: Sequence[Step]) -> list[Command]:
         return [("EVALSHA", _SHA[_TAKE], 1, op[2], op[4]) for op in map(self.compile, steps)]

@@ -1,6 +1,6 @@
 """Suites for joins: a part counts once, one settlement completes a join and keeps its message, nothing is left."""
 
-from umbel.core.delivery import Ack, Refused, Settled, Settlement, Want
+from umbel.core.delivery import GONE, Ack, Refused, Settled, Settlement, Want
 from umbel.core.joining import CLAIM, Closing, Extension, Joined, Opening, Part, Reopening, Standing, Step
 from umbel.core.states import FAILURE, SUCCESS
 from umbel.result.base import CanJoin, Joins
@@ -312,6 +312,34 @@ class JoinSettleSuite(Suite):
         turn = await self.settle(again, Settlement(one.ticket, Ack(), ops=(self.op(part(0)),)))
         assert isinstance(turn.verdicts[0], Settled)
         assert results(turn.verdicts[0].joined[0]) == [0]
+
+    @asynchronous
+    async def test_members_that_settle_together_each_count_for_themselves(self) -> None:
+        store = self.site.store()
+        assert isinstance(store, CanJoin)
+        await store.joins.take([Opening("g1", 3), Opening("g2", 2), Opening("g3", 4)])
+        await self.publish(*(call(f"n{n}") for n in range(11)))
+        consumer = await self.consumer()
+        claimed = await self.claim(consumer, 11)
+        await self.dispose(consumer, claimed[2], Ack())
+        parts = [part(0), part(0), part(1, result="late"), part(0, group="g2"), part(1), part(1, group="g2"), part(2)]
+        parts += [part(index, group="g3", task_id=f"m{index}") for index in range(4)]
+        turn = await self.settle(
+            consumer,
+            *(
+                Settlement(delivery.ticket, Ack(), ops=(store.compile(success(one.task_id)), self.op(one)))
+                for delivery, one in zip(claimed, parts, strict=True)
+            ),
+        )
+        told = [verdict.joined if isinstance(verdict, Settled) else verdict for verdict in turn.verdicts]
+        assert told[2] == GONE
+        assert [len(joined) if isinstance(joined, tuple) else None for joined in told] == [
+            *(0, 0, None, 0, 0, 1, 1),
+            *(0, 0, 0, 1),
+        ]
+        found = {joined[0].group: results(joined[0]) for joined in told if isinstance(joined, tuple) and joined}
+        assert found == {"g1": [0, 1, 2], "g2": [0, 1], "g3": [0, 1, 2, 3]}
+        assert (await self.depth()).claimed == 3
 
     @asynchronous
     async def test_one_bad_operation_takes_no_part_in(self) -> None:

@@ -75,11 +75,11 @@ function dispose.bury(one, list, raw)
   call('DEL', side)
 end
 
-local join, check_join
+local join, check_join, join_many
 
 local function check_op(i)
   if ARGV[i + 2] == 'join' then
-    if not join then join, check_join = joining() end
+    if not join then join, check_join, join_many = joining() end
     on_db(ARGV[i], check_join, ARGV[i + 1])
     return false
   end
@@ -152,15 +152,59 @@ local function stored(at)
   return perform({kind = 'ack', field = ARGV[at + 1], tag = '', ops_at = at + 2, pubs_at = at + 6, next = at + 6, skip = {}})
 end
 
-local function member(at)
-  local field, result, part = ARGV[at + 1], at + 2, at + 6
-  if call('HEXISTS', claims, field) == 0 then return 0 end
-  local skip = check_op(result)
-  check_op(part)
-  if not skip then put(result) end
-  local joined = on_db(ARGV[part], join, ARGV[part + 1], ARGV[part + 3])
-  if joined then return {joined} end
-  return call('HDEL', claims, field)
+local checked
+
+local function begin_member(at)
+  if call('HEXISTS', claims, ARGV[at + 1]) == 0 then return 0 end
+  if ARGV[at + 7] ~= checked then
+    check_op(at + 6)
+    checked = ARGV[at + 7]
+  end
+  if ARGV[at + 2] ~= own_db then
+    if not check_op(at + 2) then put(at + 2) end
+    return 1
+  end
+  local key, payload = ARGV[at + 3], ARGV[at + 5]
+  local had = call('GET', key)
+  if had and says_success(had) then return 1 end
+  store(key, ARGV[at + 4], payload)
+  call('PUBLISH', key, payload)
+  return 1
+end
+
+-- Members from one place to before another: what is written for all of them comes before their claims go.
+local function members(first, last)
+  local found, rows, key, db, seen = {}, {}, nil, nil, {}
+
+  local function flush()
+    if #rows == 0 then return end
+    local packed, gone = {}, {}
+    for i, row in ipairs(rows) do packed[i] = ARGV[row.at + 9] end
+    local ok, joined = pcall(on_db, db, join_many, key, packed)
+    for i, row in ipairs(rows) do
+      if not ok then
+        found[row.place] = type(joined) == 'table' and joined.err or tostring(joined)
+      elseif joined[i] then
+        found[row.place] = {joined[i]}
+      else
+        gone[#gone + 1] = ARGV[row.at + 1]
+      end
+    end
+    if #gone > 0 then call('HDEL', claims, unpack(gone)) end
+    rows = {}
+  end
+
+  for at = first, last - 10, 10 do
+    if ARGV[at + 7] ~= key or ARGV[at + 6] ~= db or seen[ARGV[at + 1]] then flush() end
+    key, db, seen[ARGV[at + 1]] = ARGV[at + 7], ARGV[at + 6], true
+    local place = #found + 1
+    local ok, answer = pcall(begin_member, at)
+    if not ok then answer = type(answer) == 'table' and answer.err or tostring(answer) end
+    found[place] = answer
+    if answer == 1 then rows[#rows + 1] = {at = at, place = place} end
+  end
+  flush()
+  for _, answer in ipairs(found) do answers[#answers + 1] = answer end
 end
 
 while at <= #ARGV do
@@ -172,8 +216,10 @@ while at <= #ARGV do
     ok, answer = pcall(stored, at)
     at = at + 6
   elseif kind == 'member' then
-    ok, answer = pcall(member, at)
-    at = at + 10
+    local first = at
+    while ARGV[at] == 'member' do at = at + 10 end
+    members(first, at)
+    answer = nil
   else
     local ops_at = at + 8
     local pubs_at = ops_at + 4 * tonumber(ARGV[at + 6])
@@ -182,6 +228,6 @@ while at <= #ARGV do
     at = next
   end
   if not ok then answer = type(answer) == 'table' and answer.err or tostring(answer) end
-  answers[#answers + 1] = answer
+  if answer ~= nil then answers[#answers + 1] = answer end
 end
 return answers
