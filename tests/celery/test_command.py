@@ -180,6 +180,66 @@ def test_a_variable_stands_for_an_option(say: Say, project: Path, monkeypatch: p
     assert "'many' is neither a number" in say("worker", "-A", "proj")[2]
 
 
+OPTIONS = """\
+import click
+from umbel.celery.bootsteps import StartStopStep
+from umbel.signals import user_preload_options
+
+app.user_options["preload"].add(click.Option(["--mine"]))
+app.user_options["worker"].add(click.Option(["--level"], type=int))
+
+
+@user_preload_options.connect
+def told(app, options, **more):
+    print("told", app.main, options)
+
+
+class Step(StartStopStep):
+    def __init__(self, parent, level=None, **options):
+        raise SystemExit(f"level {level}")
+
+
+app.steps["worker"].add(Step)
+"""
+
+
+def test_options_that_the_application_adds(say: Say, project: Path) -> None:
+    project.write_text(project.read_text() + OPTIONS)
+    assert say("-A", "proj", "purge", "-f", "--mine", "x")[:2] == (
+        0,
+        "told proj {'mine': 'x'}\nNo messages purged from 1 queue.\n",
+    )
+    with pytest.raises(SystemExit, match="level 3"):
+        say("-A", "proj", "worker", "-P", "solo", "--level", "3", "--mine=y")
+    assert "no such option" in say("-A", "proj", "purge", "--level", "3")[2].lower()
+
+
+PLUGIN = """\
+import click
+
+
+@click.command()
+@click.option("--times", type=int, default=1)
+@click.pass_context
+def hello(context, times):
+    click.echo(f"hello {context.obj.app.main} " * times)
+"""
+
+
+def test_commands_of_other_packages(say: Say, project: Path, module: Callable[..., Path], folder: Path) -> None:
+    module("plugin", PLUGIN)
+    about = folder / "plugin-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    points = "[celery.commands]\nhello = plugin:hello\nbroken = plugin:nothing\ngone = nowhere:nothing\n"
+    (about / "entry_points.txt").write_text(points)
+    assert say("-A", "proj", "hello", "--times", "2") == (0, "hello proj hello proj \n", "")
+    assert "\n  hello" in say("--help")[1]
+    for name in ("broken", "gone"):
+        status, _, errors = say("-A", "proj", name)
+        assert (status, errors.count("\n"), f"the command {name} of" in errors) == (1, 1, True)
+
+
 SHELL = """\
 print(sorted(name for name in globals() if not name.startswith('_')))
 print(add is app.tasks['proj.add'], celery is app)

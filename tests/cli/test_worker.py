@@ -1,12 +1,13 @@
 """``umbel worker``: its options, its banner, and what it refuses."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, environment
 from umbel.cli.banner import call_line, lines_of, place
 from umbel.cli.find import find_app
 from umbel.cli.worker import LATER
@@ -19,6 +20,30 @@ def test_it_stops_warm_with_status_0(worker: "subprocess.Popen[str]", umbel: Run
     assert worker.stdout is not None
     worker.stdout.read()
     assert worker.wait() == 0
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_settings_at_the_end_reach_the_processes(umbel: Run, tasks: Path, folder: Path, method: str) -> None:
+    tasks.write_text(
+        tasks.read_text() + "\n@app.task\ndef told():\n"
+        "    return [app.conf.task_time_limit, app.conf.worker_disable_prefetch, app.conf.result_extended]\n"
+    )
+    words = (
+        "--disable-prefetch",
+        "--pool-start-method",
+        method,
+        "--",
+        "task.time_limit=33",
+        "result.extended=(int)1",
+    )
+    command = [str(Path(sys.executable).with_name("umbel")), "-A", "tasks", "worker", "-c", "1", *words]
+    worker = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
+    try:
+        called = umbel("-A", "tasks", "call", "told", "--wait", "-t", "30").stdout
+        assert called.splitlines()[-1] == "[33.0,true,true]"
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
 
 
 @pytest.mark.parametrize("option", LATER)

@@ -14,7 +14,7 @@ from umbel.cli.group import Command
 from umbel.cli.screen import note
 from umbel.cli.session import session
 from umbel.cli.tail import assign, tail
-from umbel.cli.worker import LEVELS
+from umbel.cli.worker import LEVELS, not_built
 from umbel.worker.log import log_setup, name_process, set_up
 from umbel.worker.names import expanded, nodename
 
@@ -38,10 +38,16 @@ def announce(app: Umbel) -> None:
 @click.option("-l", "--loglevel", type=click.Choice(LEVELS, case_sensitive=False), help="Default: WARNING.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-f", "--logfile", metavar="FILE", help="Log there; %n, %h: parts of the name.")
+@click.option(
+    "-n", "--hostname", metavar="NAME", help="Its name, of which files are named; %h host (default: beat@%h)."
+)
+@click.option("--enable-remote-control", is_flag=True, expose_value=False, hidden=True, callback=not_built)
+@click.option("--no-enable-remote-control", is_flag=True, expose_value=False, hidden=True)
 @daemon_options
 @click.argument("settings", nargs=-1, metavar="[-- SETTING=VALUE]...", callback=tail)
 def command(
     settings: dict[str, Any],
+    hostname: str | None,
     schedule: str | None,
     scheduler: str | None,
     max_interval: float | None,
@@ -73,7 +79,7 @@ def command(
     if schedule is not None:
         conf.beat_schedule_filename = schedule
     check_files(app)
-    node = nodename("beat@%h")
+    node = nodename(hostname or "beat@%h")
     name_process("Beat")
     color = False if session().is_plain else None
     set_up(log_setup(app, node, loglevel=loglevel, log_format=log_format, logfile=logfile, color=color))

@@ -120,7 +120,7 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(self.commands_by_name.items()))
+            formatter.write_dl([(name, self.commands_by_name.get(name, "")) for name in self.list_commands(ctx)])
 
 
 def enter(context: click.Context) -> None:

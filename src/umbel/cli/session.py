@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -52,18 +52,22 @@ class Session:
     app: umbel.Umbel | None = None
     arguments: tuple[str, ...] = ()
     face: Face = UMBEL
+    user_options: dict[str, Any] = field(default_factory=dict)
+    """Values of options that the application has added to the command."""
 
     def enter(self) -> None:
-        """Go to the working folder, make it importable, and hand the URLs to every process of this run."""
-        if self.entered:
-            return
-        self.entered = True
-        if self.workdir is not None:
-            os.chdir(self.workdir)
-        folder = Path.cwd()
-        refuse_shadow(folder)
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+        """Go to the working folder, make it importable, and hand the URLs to every process of this run.
+
+        Safe to repeat, when more options have been read.
+        """
+        if not self.entered:
+            self.entered = True
+            if self.workdir is not None:
+                os.chdir(self.workdir)
+            folder = Path.cwd()
+            refuse_shadow(folder)
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
         for name, value in (("UMBEL_BROKER_URL", self.broker), ("UMBEL_RESULT_BACKEND", self.result_backend)):
             if value is not None:
                 os.environ[name] = value

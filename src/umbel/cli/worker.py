@@ -169,5 +169,6 @@ def command(
         show_banner(banner, app.tasks)
         daemon.is_up(logfile and expanded(logfile, node))
 
+    inside = embedded(app, schedule, scheduler) if beat else nullcontext
     with daemon.numbered(pid_path and expanded(pid_path, node)):
-        return run(app, this, on_banner=up, beside=embedded(app, schedule, scheduler) if beat else nullcontext)
+        return run(app, this, on_banner=up, beside=inside, user_options=session().user_options)

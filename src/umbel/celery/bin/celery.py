@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 import umbel
+from umbel.app import signals
 from umbel.app.application import Umbel
 from umbel.celery.app.base import Celery
 from umbel.celery.app.current import get_current_app
@@ -32,6 +34,7 @@ LATER = {
 FIRST = ("worker", "beat", "multi", "call", "result", "purge", "list", "report", "shell", "upgrade", "logtool")
 LOADERS = {"app", "default", "celery.loaders.app:AppLoader", "celery.loaders.default:Loader"}
 """Loaders of Celery's own: what they do Umbel does without."""
+WITHOUT_APP = ("multi", "upgrade", "logtool")
 VERSION = f"{VERSION_TEXT} (umbel {umbel.__version__})"
 
 
@@ -81,6 +84,34 @@ def _options() -> list[click.Parameter]:
     return [*options, *more, version_option(VERSION)]
 
 
+def _with_user_options(command: click.Command) -> click.Command:
+    """The command with the options that the application adds: ``app.user_options``.
+
+    It must be named before the command, as Celery wants it: what stands after it is not read yet.
+    """
+    this = session()
+    if this.app is None and (this.app_name is None or ("--workdir" in this.arguments and this.workdir is None)):
+        return command
+    this.enter()
+    app = application()
+    added = getattr(app, "user_options", {})
+    preload, own = list(added.get("preload", ())), list(added.get(command.name, ()))
+    if not preload and not own:
+        return command
+
+    def callback(*args: Any, **values: Any) -> Any:
+        first = {str(option.name): values.pop(str(option.name), None) for option in preload}
+        this.user_options |= {str(option.name): values.pop(str(option.name), None) for option in own}
+        if first:
+            signals.user_preload_options.send(sender=command.callback, app=app, options=first)
+        assert command.callback is not None
+        return command.callback(*args, **values)
+
+    extended = copy(command)
+    extended.params, extended.callback = [*command.params, *preload, *own], callback
+    return extended
+
+
 def _plugins() -> dict[str, EntryPoint]:
     """Commands that other packages bring, by name."""
     return {point.name: point for point in entry_points(group="celery.commands")}
@@ -107,12 +138,14 @@ class CeleryGroup(Root):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; one of another package finds the application in ``context.obj.app``, as with Celery."""
         found = super().get_command(ctx, cmd_name)
+        if found is not None and cmd_name not in (*WITHOUT_APP, *LATER):
+            return _with_user_options(found)
         plugin = None if found is not None else _plugins().get(cmd_name)
         if plugin is None:
             return found
         try:
             command: click.Command = plugin.load()
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             raise click.ClickException(f"the command {cmd_name} of {plugin.value} cannot be loaded: {error}") from error
         this = session()
         this.enter()
