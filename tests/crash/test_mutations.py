@@ -13,7 +13,8 @@ from tests.worker.fleet import until
 
 SLOTS = 4
 IMPATIENT = {"result_backend_transport_options": {"retry_policy": {"max_retries": 1}}}
-_WRITE = "            await self._write_first(batch)\n"
+_WRITE = "            if batch:\n                await self._meanwhile(self._write_first(batch))\n"
+_SENT = "            sent = self._clock.monotonic()\n"
 _SETTLE = (
     "            turn = await self._consumer.exchange([one.settlement for one in batch], Want(self._queues, room))\n"
 )
@@ -29,7 +30,7 @@ POP_WITHOUT_CLAIM = {
     "redis": Break("broker/redis/lua/claim.lua", "      call('HSET', claims, unpack(fields))\n", ""),
     "sqlite": Break("broker/sqlite/claiming.py", _RECORD + _CONTENTS, _RECORD + _CONTENTS + _FORGET),
 }
-ACK_BEFORE_RESULT = Break("worker/io_thread.py", _WRITE + _SETTLE, _SETTLE + _WRITE)
+ACK_BEFORE_RESULT = Break("worker/io_thread.py", _WRITE + _SENT + _SETTLE, _SENT + _SETTLE + _WRITE)
 adapters = pytest.mark.parametrize("adapter", ["sqlite", "redis"])
 
 

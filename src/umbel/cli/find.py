@@ -14,7 +14,7 @@ import click
 
 from umbel import Umbel
 from umbel.app.nearest import advice
-from umbel.cli.session import session
+from umbel.cli.session import Session, session
 from umbel.core.errors import UmbelError
 
 OURS = str(Path(__file__).parents[1]) + os.sep
@@ -25,7 +25,8 @@ class NoApp(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.exit_code = 2 if session().face.is_celery else 1  # type: ignore[misc]  # click reads it of the instance
+        this = (context := click.get_current_context(silent=True)) and context.find_object(Session)
+        self.exit_code = 2 if this and this.face.is_celery else 1  # type: ignore[misc]  # click reads it of the instance
 
 
 def application(*, by_broker: bool = False) -> Umbel:
