@@ -23,6 +23,7 @@ class Assembly:
 
     def __init__(self, app: "Umbel", *, autofinalize: bool) -> None:
         self.tasks = Registry()
+        self.tasks.take = app.register_task
         self.finalized = False
         self._app = app
         self._autofinalize = autofinalize

@@ -4,6 +4,7 @@ It hands calls to the app's client and runs nothing by itself, except in ``apply
 """
 
 import asyncio
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -11,8 +12,9 @@ from umbel.app import ambient, canvas, eager, eager_canvas, keeping, progress, r
 from umbel.app.eager import EagerResult
 from umbel.app.results import AsyncResult
 from umbel.app.signature import Signature
+from umbel.app.stack import Requests
 from umbel.core import errors
-from umbel.core.errors import Retry
+from umbel.core.errors import Retry, UmbelWarning
 from umbel.core.signature import embedded
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
+_OF_CELERYS_WORKER = {"Request", "Strategy"}
+
+
 class _FromConf:
     """An attribute that is the setting's value until a task or its class has one of its own."""
 
@@ -48,7 +53,7 @@ def from_conf(setting: str) -> Any:
     return _FromConf(setting)
 
 
-class Task(Generic[P, R]):
+class Task(Requests, Generic[P, R]):
     """A task. ``@app.task`` makes one of a function; a subclass with ``run`` is one, too (``app.register_task``)."""
 
     name: str = ""
@@ -104,6 +109,12 @@ class Task(Generic[P, R]):
         for name, value in list(vars(cls).items()):
             if value is None and isinstance(getattr(Task, name, None), _FromConf):
                 delattr(cls, name)  # None is "not said": the setting holds
+        for name in vars(cls).keys() & _OF_CELERYS_WORKER:
+            warnings.warn(
+                f"{cls.__qualname__}.{name} has no effect: it is a part of Celery's own worker",
+                UmbelWarning,
+                stacklevel=2,
+            )
         if "abstract" not in vars(cls) and "run" in vars(cls):
             cls.abstract = False
 

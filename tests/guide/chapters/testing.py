@@ -56,6 +56,39 @@ def test_eager(celery_app):
     assert halves.delay("3").failed()
 
 
+def test_a_body_under_a_request_of_the_test():
+    next_steps.stubborn.push_request(
+        id="an-id", retries=5, headers={"colour": "red"}, delivery_info={"routing_key": "x"}
+    )
+    try:
+        assert next_steps.stubborn.run(5) == "after 5"
+        about = next_steps.stubborn.request
+        assert (about.id, about.headers, about.delivery_info["routing_key"]) == ("an-id", {"colour": "red"}, "x")
+        assert next_steps.stubborn.request_stack.top is about
+    finally:
+        next_steps.stubborn.pop_request()
+    assert next_steps.stubborn.request.id is None
+
+
+def test_tasks_made_by_class(celery_app):
+    class Cube(celery_app.Task):
+        name = "cube"
+
+        def run(self, x):
+            return x**3
+
+    class Named(celery_app.Task):
+        name = "named"
+
+        def run(self):
+            return self.name
+
+    celery_app.tasks.register(Cube())
+    celery_app.register_task(Named())
+    assert celery_app.tasks["cube"].apply((3,)).get() == 27
+    assert celery_app.tasks["named"].apply().get() == "named"
+
+
 @pytest.fixture(scope="session")
 def celery_worker_parameters():
     return {"perform_ping_check": False}
