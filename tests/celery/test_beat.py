@@ -17,6 +17,7 @@ from umbel.beat.options import BeatOptions
 from umbel.celery import Celery
 from umbel.celery.beat import BeatLazyFunc, PersistentScheduler, ScheduleEntry, Scheduler, SchedulingError, Service
 from umbel.celery.schedules import BaseSchedule, crontab, crontab_parser, maybe_schedule, schedule
+from umbel.celery.signals import beat_init
 from umbel.core.errors import ParseException
 from umbel.core.schedule import schedstate
 
@@ -71,6 +72,11 @@ def test_a_subclass_is_driven_by_umbels_beat_on_one_thread() -> None:
     assert isinstance(beat, Ticking)
     scheduler = Recorded.made[-1]
 
+    begun: list[Any] = []
+    hear = beat_init.connect(lambda sender, **_: begun.append((sender.scheduler, threading.current_thread().name)))
+    beat.begins(beat_init)
+    beat_init.disconnect(hear)
+    assert begun == [(scheduler, "umbel-scheduler")]
     running = threading.Thread(target=lambda: asyncio.run(beat.run()))
     running.start()
     until(lambda: scheduler.did.count("often") >= 3)

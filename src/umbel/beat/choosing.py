@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from umbel.app import source
 from umbel.app.application import Umbel
+from umbel.app.signals import Signal
 from umbel.beat.options import BeatOptions
 from umbel.beat.scheduler import Scheduler
 from umbel.core.errors import ImproperlyConfigured
@@ -25,6 +26,9 @@ GROUP = "celery.beat_schedulers"
 
 class Runner(Protocol):
     """What a beat runs."""
+
+    def begins(self, signal: Signal) -> None:
+        """Send ``signal``, with it as the sender: it is about to run."""
 
     async def run(self) -> None:
         """Publish until told to stop."""
@@ -70,12 +74,17 @@ class Ticking:
 
     def __init__(self, app: Umbel, kind: Any, options: BeatOptions) -> None:
         longest = options.max_interval or app.conf.beat_max_loop_interval or None
-        self.scheduler = kind(app=app, max_interval=longest, schedule_filename=app.conf.beat_schedule_filename)
         self._errands = Errands("umbel-scheduler")
+        told = {"max_interval": longest, "schedule_filename": app.conf.beat_schedule_filename}
+        self.scheduler = self._errands.call(lambda: kind(app=app, **told))
         self._clock = app.clock
         self._stop = asyncio.Event()
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begins(self, signal: Signal) -> None:
+        """Send ``signal`` on the thread that ticks: locks that a receiver takes for it belong to their thread, too."""
+        self._errands.call(lambda: signal.send(sender=self))
 
     async def run(self) -> None:
         """Tick until told to stop."""

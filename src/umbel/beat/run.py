@@ -20,7 +20,7 @@ LAST_WORDS = 6.0
 def run(app: Umbel, options: BeatOptions) -> int:
     """Be a beat until told to stop (SIGTERM, SIGINT); returns the exit status."""
     scheduler = choose(app, options)
-    signals.beat_init.send(sender=scheduler)
+    scheduler.begins(signals.beat_init)
     app.conf.freeze("a beat is running with it")
     try:
         asyncio.run(_until_signalled(scheduler))
@@ -44,7 +44,7 @@ class Embedded:
         self._thread = threading.Thread(target=self._run, name="umbel-beat", daemon=True)
 
     def __enter__(self) -> "Embedded":
-        signals.beat_embedded_init.send(sender=self._scheduler)
+        self._scheduler.begins(signals.beat_embedded_init)
         self._thread.start()
         return self
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 
 from umbel.app.application import Umbel
+from umbel.app.signals import Signal
 from umbel.app.timetables import Timetables, open_timetables
 from umbel.beat.files import prepare
 from umbel.beat.leadership import Leadership
@@ -46,6 +47,10 @@ class Scheduler:
     def opened(self) -> Timetables:
         """The timetables that it works on."""
         return open_timetables(self.app)
+
+    def begins(self, signal: Signal) -> None:
+        """Send ``signal``, with it as the sender: it is about to run."""
+        signal.send(sender=self)
 
     async def run(self) -> None:
         """Publish what is due until told to stop."""

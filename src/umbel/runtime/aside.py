@@ -1,6 +1,7 @@
 """User code beside a loop: on threads that nothing has to wait for. Knows no worker."""
 
 import asyncio
+import concurrent.futures
 import contextvars
 import logging
 import os
@@ -77,12 +78,28 @@ class Errands:
             else:
                 _tell(loop, done, done.set_result, value)
 
+        self._put(run)
+        return await done
+
+    def call(self, work: Callable[[], T]) -> T:
+        """``do``, for code that blocks."""
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+                done.set_exception(error)
+
+        self._put(run)
+        return done.result()
+
+    def _put(self, run: Callable[[], None]) -> None:
         with self._lock:
             if self._pid != os.getpid():
                 self._pid, self._waiting = os.getpid(), queue.SimpleQueue()
                 threading.Thread(target=self._run, args=(self._waiting,), name=self._name, daemon=True).start()
         self._waiting.put(run)
-        return await done
 
     @staticmethod
     def _run(waiting: "queue.SimpleQueue[Callable[[], None]]") -> None:
