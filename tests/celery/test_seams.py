@@ -196,3 +196,31 @@ def test_a_step_is_made_started_and_stopped_and_its_timer_runs_on_a_thread_of_it
 
 def test_a_consumer_step_takes_messages_that_are_no_tasks(told: dict[str, Any]) -> None:
     assert lines(told, "news") == ['{"hello": 1} me news']
+
+
+MORE = """\
+import click
+from celery import Celery, bootsteps
+from celery.exceptions import WorkerShutdown
+
+app = Celery("more", broker="sqlite:///more.db")
+app.user_options["worker"].add(click.Option(["--extra"], type=int, default=1, help="How much more."))
+
+
+class Step(bootsteps.StartStopStep):
+    def __init__(self, worker, extra=None, **options):
+        print("step", extra, worker.user_options)
+
+    def start(self, worker):
+        raise WorkerShutdown(3)
+
+
+app.steps["worker"].add(Step)
+"""
+
+
+def test_steps_are_given_the_options_that_the_application_added_and_may_end_the_worker(tmp_path: Path) -> None:
+    (tmp_path / "more.py").write_text(MORE)
+    done = run(tmp_path, "-m", "celery", "-A", "more", "worker", "-P", "solo", "--extra", "5", alias=True)
+    assert done.returncode == 3, done.stderr
+    assert "step 5 {'extra': 5}" in done.stderr, "standard output of a worker goes to its log"
