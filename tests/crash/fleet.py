@@ -265,7 +265,7 @@ class Fleet:
         if task in ("fails", "refuses"):
             facts["expect"] = {"fails": "FAILURE", "refuses": "dead"}[task]
         keys = [(key, facts), (f"{key}-again", {})] if task == "again" else [(key, facts)]
-        self.wanted[key] = id
+        self.wanted |= {name: id if name == key else "" for name, _ in keys}
         self._part = [*getattr(self, "_part", []), self._call(task, key, args, id, options, keys)]
         if flush:
             part, self._part = self._part, []

@@ -6,6 +6,7 @@ python -m tests.crash.pair ADAPTER LANE --seed N --strikes N --tasks N --gap SEC
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import traceback
@@ -127,6 +128,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing may be left behind
     plan = schedule(given.seed, given.adapter, given.lane, given.strikes, given.least)
     if given.only:
         chosen = tuple(one for one in plan.strikes if one.kind in given.only.split(","))

@@ -15,6 +15,7 @@ from umbel.runtime import system
 from umbel.runtime.aside import Aside
 from umbel.runtime.unpatched import Flag, Loop, start
 from umbel.worker.plan import Plan
+from umbel.worker.pruning import prune
 from umbel.worker.rescuer import AWAY, Rescuer
 from umbel.worker.supervisor import PRUNE_EVERY, RESCUE_EVERY
 from umbel.worker.sweeper import Sweeper
@@ -64,7 +65,7 @@ class Caretaker:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._looping.set()
         rescuer = Rescuer(self._app, self._plan, self._consumer, self._keeper, Aside())
-        sweeper, is_open, prune_at = Sweeper(self._app), False, self._clock.monotonic() + PRUNE_EVERY
+        sweeper, is_open, prune_at = Sweeper(self._app), False, self._clock.monotonic()
         while not self._stopping.is_set():
             try:
                 if not is_open:
@@ -73,20 +74,15 @@ class Caretaker:
                 await self._consumer.renew(())
                 if count := await rescuer.rescue():
                     logger.warning("Rescued %d messages of lost workers", count)
-                if self._clock.monotonic() > prune_at:
+                if self._clock.monotonic() >= prune_at:
                     prune_at = self._clock.monotonic() + PRUNE_EVERY
-                    await self._prune(sweeper)
+                    await prune(self._keeper, self._app.store, self._clock)
+                    await sweeper.sweep()
             except AWAY as error:
                 logger.warning("%s", error)
                 is_open = False
             await self._rest()
         await self._leave()
-
-    async def _prune(self, sweeper: Sweeper) -> None:
-        await self._keeper.prune()
-        if self._app.store is not None:
-            await self._app.store.prune()
-            await sweeper.sweep()
 
     async def _rest(self) -> None:
         try:

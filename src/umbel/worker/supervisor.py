@@ -26,6 +26,7 @@ from umbel.runtime.folder import folder_for_life
 from umbel.runtime.window import WindowTaken
 from umbel.worker.io_thread import LONGEST_PAUSE
 from umbel.worker.listener import Listener
+from umbel.worker.pruning import prune
 from umbel.worker.rescuer import AWAY, Death, Rescuer
 from umbel.worker.seat import Seat
 from umbel.worker.starter import Starter, StartFailed
@@ -316,10 +317,8 @@ class Supervisor:
         children.reap_orphans(ours | self._starter.pids)
 
     async def _prune(self) -> None:
-        await self._keeper.prune()
-        if self.app.store is not None:
-            await self.app.store.prune()
-            await self._sweeper.sweep()
+        await prune(self._keeper, self.app.store, self._clock)
+        await self._sweeper.sweep()
 
     async def _renew(self) -> None:
         """The supervisor's own lease, and those of processes that are busy and cannot renew theirs."""
