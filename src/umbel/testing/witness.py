@@ -5,6 +5,7 @@ the environment that does nothing. It asks the store for every result whose mess
 are watched are slower.
 """
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from umbel.testing.wrapping import wrap_parts
 from umbel.worker.watch import Watch
 
 WITNESS = "UMBEL_WITNESS"
+PATIENCE = 0.3
+"""Seconds that a look at results may take."""
 
 
 def install(app: Umbel) -> None:
@@ -99,8 +102,9 @@ class _Witness:
         store = self._app.store
         assert store is not None
         try:
-            records = await store.read(acked)
-        except BackendError:
+            async with asyncio.timeout(PATIENCE):  # the lease must not lapse because somebody watches
+                records = await store.read(acked)
+        except (BackendError, TimeoutError):
             return  # it is away: nothing can be said
         for id in acked:
             self._ledger.note("acked", id, stored="yes" if id in records else "no")
