@@ -27,7 +27,7 @@ from tests.servers import RedisServer
 from tests.worker.fleet import Farm, Worker, until
 from umbel.runtime.clock import SYSTEM
 
-EXPIRES = 5
+EXPIRES = 3
 """Seconds that results, dead letters and revocations live."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE = 1 << 20

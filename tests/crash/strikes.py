@@ -113,7 +113,7 @@ class Striker:
     def _freeze_supervisor(self, strike: Strike) -> None:
         """Its processes renew for themselves: it may cost no duplicate."""
         worker = self._worker(strike.choice)
-        self._note(strike.kind, worker.process.pid, slots=0, stroke="stop")
+        self._note(strike.kind, worker.process.pid, slots=0, stroke="stop", rescuers=1)
         worker.signal(signal.SIGSTOP)
         self.fleet.later(PAST_THE_LEASE, lambda: worker.signal(signal.SIGCONT))
 

@@ -41,7 +41,7 @@ class Features(msgspec.Struct, frozen=True):
     that a message may be held, None without a limit. ``reach``: who can share it. ``largest_message``: in bytes, None
     without a limit. ``urgent_first``: which priority numbers are claimed sooner; the broker tells ``priority_steps``
     apart. ``exchanges``: it keeps tables of what is bound to what, and takes messages for an exchange.
-    ``guarantees`` are numbered in ``docs/internals.md``.
+    ``guarantees`` are numbered in ``docs/reliability.md``.
     """
 
     name: str
