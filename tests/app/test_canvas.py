@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from tests.app.conftest import Outbox
 from umbel import Signature, StampingVisitor, Umbel, chain, chord, chunks, group, signature
 from umbel.app.signature import maybe_signature
 from umbel.core.errors import ChordError, EncodeError, ImproperlyConfigured, InvalidTaskError
+from umbel.core.signature import chain_of, chord_of, group_of
 from umbel.wire import body
+
+SIG = {"task": "a"}
 
 
 @pytest.fixture
@@ -183,10 +187,46 @@ def test_what_is_no_signature_is_refused(a: Any, app: Umbel) -> None:
         a.s() | 3
     with pytest.raises(InvalidTaskError, match=r"tasks\[0\] has an unknown key 'qeue'"):
         app.signature({**group(a.s()), "kwargs": {"tasks": [{"task": "a", "qeue": 1}]}})
+    for make in (group, chain, chord):
+        with pytest.raises(TypeError, match="made of signatures, not of 3"):
+            make(3)
     with pytest.raises(TypeError, match="link= takes signatures"):
         a.apply_async(link="a")
     with pytest.raises(ValueError, match="1 item or more"):
         a.chunks([1], 0)
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("signature.body", lambda bad: chord_of([SIG], bad)),
+        ("signature.header[1]", lambda bad: chord_of([SIG, bad], SIG)),
+        ("signature.tasks[1].tasks[0].body", lambda bad: chain_of([SIG, group_of([chord_of([SIG], bad)])])),
+        ("signature.link[0]", lambda bad: {**SIG, "options": {"link": [bad]}}),
+        ("signature.tasks[0].link_error", lambda bad: group_of([{**SIG, "options": {"link_error": bad}}])),
+        ("signature.task", lambda bad: {"task": "celery.map", "kwargs": {"task": bad, "it": [1]}}),
+    ],
+)
+def test_an_unknown_key_is_told_by_its_place(app: Umbel, where: str, wrong: Any) -> None:
+    with pytest.raises(InvalidTaskError, match=f"^{re.escape(where)} has an unknown key 'qeue'; its keys are task, "):
+        app.signature(wrong({"task": "a", "qeue": 1}))
+
+
+def test_an_unknown_key_in_what_is_given_with_a_call_is_told_too(a: Any, outbox: Outbox) -> None:
+    for call in (a.apply_async, a.s().apply_async, chain(a.s(), a.s()).apply_async):
+        with pytest.raises(InvalidTaskError, match=r"^link has an unknown key 'qeue'"):
+            call(link={"task": "a", "qeue": 1})
+    assert outbox.messages == []
+
+
+def test_a_group_of_zero_and_a_generator(add: Any, total: Any, outbox: Outbox) -> None:
+    nothing = group().delay()
+    assert (nothing.results, nothing.get(), nothing.ready()) == ([], [], True)
+    assert outbox.messages == []
+    many = group(add.s(i) for i in range(3))
+    assert [len(many.delay()) for _ in range(2)] == [3, 3], "a generator is read once, when the group is made"
+    assert len(chord((add.s(i) for i in range(3)), total.s())().parent) == 3
+    assert chord(iter(()), total.s())().parent.get() == []
 
 
 # Sending --------------------------------------------------------------------------------------------------------------

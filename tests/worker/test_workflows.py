@@ -157,8 +157,13 @@ def test_an_expired_member_fails_its_chord(farm: Farm) -> None:
 def test_a_member_that_nobody_knows_fails_its_chord(farm_with: Callable[..., Farm]) -> None:
     farm = farm_with(task_unknown_grace=0.5)
     sent = send(farm, chord([sig("add", 1, 1), sig("nobody.knows", task_id="unknown")], sig("listed")))
+    middle = send(farm, chain(sig("add", 1, 1), sig("nobody.knows", task_id="stranger"), sig("add", 1)))
     farm.worker("-c", "1")
     assert chord_error(sent.ended(), "unknown", "NotRegistered")
+    for record in (middle.ended(), middle.record("stranger")):
+        assert record is not None
+        assert record.result["exc_type"] == "NotRegistered"
+        assert "nobody.knows" in str(record.result["exc_message"])
 
 
 def test_arguments_that_the_next_link_does_not_take_fail_the_task_that_calls_it(farm: Farm) -> None:

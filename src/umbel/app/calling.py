@@ -143,6 +143,7 @@ def _handle(app: "Umbel", unfolded: Unfolded, add_to_parent: bool) -> Any:
 
 def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
     plain = dict(options)
+    data.check_followers(plain)
     embed = data.embedded(plain)
     if embed is not None:
         plain.update(link=embed.callbacks, link_error=embed.errbacks, chain=embed.chain, chord=embed.chord)

@@ -24,7 +24,7 @@ from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
 from umbel.core.options import timing
 from umbel.core.resting import block_of
 from umbel.core.routing import Destination
-from umbel.core.signature import embedded
+from umbel.core.signature import check_followers, embedded
 from umbel.wire import body as wire_body
 from umbel.wire import compression, envelope
 
@@ -137,6 +137,7 @@ class Client:
             args, kwargs = plan.conversion.outgoing(args, kwargs)
         if options and not CANVAS.isdisjoint(options):
             options = dict(options)
+            check_followers(options)
             embed = embedded(options, embed)
         merged, destination = plan.merge(args, kwargs, options)
         headers, properties, due = self._head(plan, args, kwargs, merged, destination)

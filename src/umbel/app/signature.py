@@ -3,7 +3,7 @@
 Chains, groups and chords are the subclasses in ``umbel.app.canvas``, which join ``TYPES``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import chain as concatenated
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
@@ -407,6 +407,8 @@ def maybe_signature(d: Any, app: "Umbel | None" = None, clone: bool = False) -> 
 
 def signatures_of(values: Any, app: "Umbel | None" = None) -> Iterator[Signature[Any]]:
     """The signatures in a list, a generator, or of one. Raises ``TypeError`` for what is none."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"a canvas is made of signatures, not of {values!r}: write task.s(...)")
     for value in [values] if isinstance(values, Mapping) else values:
         if not isinstance(value, Mapping):
             raise TypeError(f"a canvas is made of signatures, not of {value!r}: write task.s(...)")

@@ -20,6 +20,7 @@ FIELDS = ("task", "args", "kwargs", "options", "subtask_type", "immutable")
 FOLLOWERS = ("link", "link_error", "chain", "chord")
 """Options of a call that are signatures: what follows it."""
 CANVASES = ("chain", "group", "chord")
+MAPS = ("celery.map", "celery.starmap", "celery.chunks")
 REST = "umbel.rest"
 """The task of a signature that stands for what is kept elsewhere (``core.resting``)."""
 _TOLERATED = "chord_size"  # older publishers wrote it
@@ -270,7 +271,7 @@ def _plain_members(found: dict[str, Any], kwargs: dict[str, Any]) -> None:
         above = kwargs.get("header") or ()
         kwargs["header"] = plain(above) if isinstance(above, Mapping) else [plain(task) for task in above]
         kwargs["body"] = plain(kwargs["body"]) if kwargs.get("body") else None
-    elif found["task"] in ("celery.map", "celery.starmap", "celery.chunks") and isinstance(kwargs.get("task"), Mapping):
+    elif found["task"] in MAPS and isinstance(kwargs.get("task"), Mapping):
         kwargs["task"] = plain(kwargs["task"])
 
 
@@ -309,8 +310,21 @@ def check(value: Any, place: str = "signature") -> None:
     _each_member(value, place, check)
 
 
+def check_followers(options: Mapping[str, Any], place: str = "") -> None:
+    """``check`` what options say is to follow. What is no signature at all is left to others."""
+    for option in FOLLOWERS:
+        value = options.get(option)
+        for number, one in enumerate(listed(value)):
+            if isinstance(one, Mapping):
+                check(one, place + option + (f"[{number}]" if isinstance(value, list | tuple) else ""))
+
+
 def _each_member(value: Signature, place: str, visit: Callable[[Any, str], None]) -> None:
     kwargs = value.get("kwargs") or {}
+    if value.get("options"):
+        check_followers(value["options"], f"{place}.")
+    if value["task"] in MAPS and isinstance(kwargs.get("task"), Mapping):
+        visit(kwargs["task"], f"{place}.task")
     if value.get("subtask_type") in ("chain", "group"):
         for number, task in enumerate(kwargs.get("tasks") or ()):
             visit(task, f"{place}.tasks[{number}]")
