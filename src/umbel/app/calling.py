@@ -122,13 +122,14 @@ def put_first(app: "Umbel", unfolded: Unfolded) -> None:
 
 
 def joins(app: "Umbel") -> "Joins":
-    """The joins of the app's result store. Raises ``NotImplementedError`` where it has none."""
-    store = app.store
-    if store is None:
-        raise NotImplementedError(NO_STORE)
-    if not isinstance(store, CanJoin):
-        raise NotImplementedError(f"{type(store).__name__} cannot join: chords need another result_backend")
-    return store.joins
+    """The joins of the app. Raises ``NotImplementedError`` where it has none."""
+    found = app.connections.joins
+    if found is None:
+        store = app.store
+        raise NotImplementedError(
+            NO_STORE if store is None else f"{type(store).__name__} cannot join: chords need another result_backend"
+        )
+    return found
 
 
 def _handle(app: "Umbel", unfolded: Unfolded, add_to_parent: bool) -> Any:

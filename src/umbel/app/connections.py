@@ -15,8 +15,8 @@ from umbel.broker.base import Admin, Broker, Declares, Producer, SyncProducer
 from umbel.broker.lookup import open_broker
 from umbel.core.delivery import ConsumerId, Revocation
 from umbel.core.errors import ImproperlyConfigured
-from umbel.result.base import Store
-from umbel.result.lookup import open_store
+from umbel.result.base import CanJoin, Joins, Store
+from umbel.result.lookup import BUILT, open_store
 from umbel.runtime.unpatched import RLock
 from umbel.wire import serializers
 from umbel.wire.records import Codec
@@ -44,6 +44,7 @@ class Connections:
         self._lock = RLock()
         self._broker: _Opened | None = None
         self._store: tuple[int, tuple[Any, ...], Store | None] | None = None
+        self._beside: tuple[tuple[Any, ...], Store] | None = None
         self._producers: weakref.WeakKeyDictionary[Any, tuple[Broker, Producer]] = weakref.WeakKeyDictionary()
 
     @property
@@ -118,6 +119,36 @@ class Connections:
                 )
             self._store = (version, key, store)
         return store
+
+    @property
+    def joins(self) -> Joins | None:
+        """The joins of the result store; for one that cannot join, as none of Celery's can, some beside the broker.
+
+        None where there is no result store, or where none serves the broker's URL.
+        """
+        store = self.store
+        if store is None or isinstance(store, CanJoin):
+            return None if store is None else store.joins
+        conf, url = self._app.conf, self.broker_url
+        if url.partition("://")[0] not in BUILT:
+            return None
+        with self._lock:
+            key = (url, conf.result_expires, self._beside_options())
+            if self._beside is None or self._beside[0] != key:
+                opened = open_store(url, expires=key[1] or None, clock=self._app.clock, options=key[2])
+                self._beside = (key, opened)
+            beside = self._beside[1]
+        return beside.joins if isinstance(beside, CanJoin) else None
+
+    def _beside_options(self) -> dict[str, Any]:
+        """How a store is reached that stands beside the broker."""
+        if not self.broker_url.startswith(_REDIS):
+            return {}
+        conf, shared = self._app.conf, ("global_keyprefix", "master_name", "sentinel_kwargs", "username", "password")
+        given = {"socket_connect_timeout": conf.broker_connection_timeout, "ssl": conf.broker_use_ssl}
+        return given | {
+            name: conf.broker_transport_options[name] for name in shared if name in conf.broker_transport_options
+        }
 
     def _opened(self, url: str, **options: Any) -> Store:
         return stores.named_store(self._app, url, **options) if stores.is_named(url) else open_store(url, **options)
@@ -195,9 +226,12 @@ class Connections:
         with self._lock:
             opened, self._broker = self._broker, None
             known, self._store = self._store, None
+            beside, self._beside = self._beside, None
             self._producers.clear()
         if known is not None and known[2] is not None:
             known[2].sync.close()
+        if beside is not None:
+            beside[1].sync.close()
         if opened is not None:
             opened.producer.close()
             opened.broker.close()

@@ -25,7 +25,7 @@ from umbel.core.record import Record
 from umbel.core.revoking import by_root
 from umbel.core.tree import Phase, Tree, children_of, ids_of, together, tree_of, tree_of_result
 from umbel.core.workflow import Brief, Play, Workflow, ends_of, play
-from umbel.result.base import CanJoin, CanList, Store
+from umbel.result.base import CanList, Store
 from umbel.wire import body as wire_body
 from umbel.wire import workflows as wire
 
@@ -131,8 +131,8 @@ class Workflows:
         known = await self._known(id, result)
         if known.workflow is None:
             return tree_of_result(known.result, known.records)
-        store = self._store()
-        found = await store.joins.standings(list(known.play.joins)) if isinstance(store, CanJoin) else {}
+        open_joins = self._app.connections.joins
+        found = {} if open_joins is None else await open_joins.standings(list(known.play.joins))
         return tree_of(known.workflow, known.play, known.records, found)
 
     def show(self, id: str, *, result: Any = None) -> Tree:

@@ -25,7 +25,7 @@ from umbel.core.outcome import After, Failure, Lost, Outcome, Revoked, Unread, U
 from umbel.core.record import Record
 from umbel.core.settle import Decision
 from umbel.core.signature import Signature
-from umbel.result.base import CanJoin, Joins
+from umbel.result.base import Joins
 from umbel.runtime.aside import on_thread
 from umbel.wire import body, exceptions
 
@@ -65,7 +65,7 @@ class Joiner:
     def __init__(self, app: Umbel) -> None:
         self._app = app
         self._store = app.store
-        self.joins: Joins | None = self._store.joins if isinstance(self._store, CanJoin) else None
+        self.joins: Joins | None = app.connections.joins
         self.shared = self._store is not None and app.broker.shares_server(self._store)
 
     def share(self, decision: Decision) -> tuple[Share, tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 ``result_backend="proj.results:Mine"`` names a subclass. It defines ``_store_result`` and ``_get_task_meta_for``, or for
 ``KeyValueStoreBackend`` ``get``, ``set`` and ``delete``. Umbel asks it through ``BackendStore`` (``backends.store``);
-joins of chords are not kept by it. ``app.backend`` is one, too, over whatever store the app has.
+joins of chords are not kept by it, but beside the broker. ``app.backend`` is one, too, over whatever store the app has.
 """
 
 from typing import Any, NoReturn

@@ -27,7 +27,7 @@ POLL = 0.5
 
 
 class BackendStore:
-    """See ``result.base.Store``. It joins no chords: they need a store of Umbel's."""
+    """See ``result.base.Store``. Its chords are joined beside the broker."""
 
     def __init__(self, app: Umbel, backend: Backend, url: str) -> None:
         self.app = app
