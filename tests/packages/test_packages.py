@@ -134,6 +134,20 @@ def test_a_flask_factory_under_gunicorn_gives_tasks_its_context(program: Callabl
     assert server.stop() == 0
 
 
+def test_results_in_djangos_database(program: Callable[..., Project]) -> None:
+    migrate = "from django.core.management import call_command\ncall_command('migrate', verbosity=0)"
+    project = program("stored", before=migrate, backend="")
+    run = project.console
+    id = run("result = weigh.delay('fig'); answer = result.id")
+    assert run("answer = result.get(timeout=20)") == {"thing": "fig", "grams": 30}
+    assert run("answer = rows()")[id] == ["SUCCESS", "stored.weigh", '{"thing":"fig","grams":30}']
+    failed = run("result = drop.delay('egg'); answer = result.id")
+    assert run("answer = repr(result.get(timeout=20, propagate=False))") == "ValueError('egg broke')"
+    assert run("answer = rows()")[failed][:2] == ["FAILURE", "stored.drop"]
+    assert failed not in run("result.forget(); answer = rows()")
+    assert run("answer = balance().get(timeout=20)") == 70
+
+
 def test_a_program_typed_with_celery_types(program: Callable[..., Project]) -> None:
     python = environment.need() / "python"
     check = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", str(python)]
