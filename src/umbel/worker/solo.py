@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 from umbel.app import signals
 from umbel.core.delivery import ConsumerId
+from umbel.runtime import system
+from umbel.runtime.children import signal_name
+from umbel.runtime.clock import Clock
 from umbel.runtime.folder import folder_for_life
 from umbel.worker.board import Board
 from umbel.worker.caretaker import Caretaker
-from umbel.worker.process import Process
+from umbel.worker.plan import Plan
+from umbel.worker.process import Process, leave
+from umbel.worker.supervisor import ECHO
 from umbel.worker.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -35,7 +40,10 @@ def run_solo(worker: "Worker") -> int:
         # Receivers of worker_ready are user code, which the I/O thread never runs.
         process.io.on_ready = threading.Thread(target=worker.is_ready, name="umbel-ready", daemon=True).start
         if threading.current_thread() is threading.main_thread():
-            _heed_signals(process, plan.nodename)
+            process.io.end_process = leave
+            stop = Stop(process, plan, worker.app.clock)
+            for number in system.STOPS:
+                signal.signal(number, stop)
         worker.stops_by(process.io.stop, soon=process.io.soon)
         signals.worker_process_init.send(sender=plan.nodename)
         caretaker = Caretaker(worker.app, plan)
@@ -48,17 +56,34 @@ def run_solo(worker: "Worker") -> int:
     return 0
 
 
-def _heed_signals(process: Process, nodename: str) -> None:
-    stops = 0
+class Stop:
+    """What signals tell it. What runs gets the time of a warm stop; then it is handed back, and the process ends.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stops
-        stops += 1
-        if stops > 1:
-            os._exit(1)
-        logger.warning("Warm shutdown")
-        signals.worker_shutting_down.send(sender=nodename, sig=signal.Signals(number).name, how="Warm", exitcode=0)
-        process.io.stop()
+    A signal is heard between two instructions of the task's own code, or not at all.
+    """
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    def __init__(self, process: Process, plan: Plan, clock: Clock) -> None:
+        self._process = process
+        self._plan = plan
+        self._clock = clock
+        self._told_at: float | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Hear a signal."""
+        now = self._clock.monotonic()
+        again = self._told_at is not None
+        if self._told_at is not None and number != system.QUIT and now - self._told_at < ECHO:
+            return
+        self._told_at = now
+        cold = again or number == system.QUIT
+        how = "Cold" if cold else "Warm"
+        logger.warning("%s shutdown (%s)", how, signal_name(number))
+        if cold:
+            self._process.io.abandon(1)
+            return
+        signals.worker_shutting_down.send(sender=self._plan.nodename, sig=signal_name(number), how=how, exitcode=0)
+        self._process.io.stop()
+        if self._plan.shutdown_timeout is not None:
+            timer = threading.Timer(self._plan.shutdown_timeout, self._process.io.abandon, (0,))
+            timer.daemon = True
+            timer.start()

@@ -42,6 +42,10 @@ STILLBIRTHS = 3
 """Processes in a row that may die before they are ready; then the worker gives up."""
 RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
 """Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough."""
+ECHO = 0.1
+"""Seconds within which a second signal is the same order: many send it to the worker and then to its whole group."""
+SETTLING = 0.1
+"""Seconds that processes have in a cold stop to settle what has ended just now, so that it does not run again."""
 DUMP = 0.1
 """Seconds that a process gets to write what it does, before the next one is asked."""
 LAST_WORDS = 5.0
@@ -62,6 +66,7 @@ class Supervisor:
         self._is_program = threading.current_thread() is threading.main_thread()
         self._stopping = False
         self._cold = False
+        self._told_at = 0.0
         self._status = 0
         self._killed = False
         self._softened = False
@@ -349,6 +354,10 @@ class Supervisor:
             pass  # it has ended meanwhile
 
     def _signalled(self, number: int) -> None:
+        now = self._clock.monotonic()
+        if number != system.QUIT and self._stopping and now - self._told_at < ECHO:
+            return
+        self._told_at = now
         if self._stopping or number == system.QUIT:
             self._status = 1
             if self._soften(number):
@@ -381,7 +390,7 @@ class Supervisor:
             if seat.child is not None:
                 seat.child.stop()
         if self._cold:
-            self._kill_all()
+            loop.call_later(SETTLING, self._kill_all)
         elif self.plan.shutdown_timeout is not None and not timed:
             loop.call_later(self.plan.shutdown_timeout, self._kill_all)
 
