@@ -90,6 +90,12 @@ class Worker:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def signal_again(self, number: int) -> None:
+        """A second order, once its first is heard of: what comes at once is the same order."""
+        heard_of = until(lambda: "shutdown (" in self.text and SYSTEM.monotonic())
+        until(lambda: SYSTEM.monotonic() > heard_of + 0.15)
+        self.signal(number)
+
     def descendants(self) -> list[int]:
         """The pids of its processes, the fork server included."""
         return descendants(self.process.pid)

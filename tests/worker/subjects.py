@@ -271,7 +271,7 @@ def shows_state(self: Task[..., Any], gate: str) -> str:
 
 @app.task(bind=True)
 def counts_on(self: Task[..., Any], key: str, how: str) -> list[Any]:
-    """Goes on from its checkpoint. Its first attempt ends by ``die``, ``retry``, or ``stop`` when it is told to."""
+    """Goes on from its checkpoint. Its first attempt ends by ``die``, ``retry``, ``stop`` when told to, or never."""
     found = self.request.checkpoint
     note("start", key, found)
     with self.once("effect") as first:
@@ -284,7 +284,7 @@ def counts_on(self: Task[..., Any], key: str, how: str) -> list[Any]:
             os._exit(1)
         if how == "retry":
             raise self.retry(countdown=0)
-        while not self.should_stop:
+        while how == "deaf" or not self.should_stop:
             time.sleep(0.01)
         note("told", key)
         raise Reject(requeue=True)

@@ -1,5 +1,8 @@
 """What an attempt leaves for the next: checkpoints, effects that are had once, and the word that it should stop."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from tests.worker.fleet import Farm, until
@@ -23,7 +26,7 @@ def test_the_next_attempt_goes_on_from_the_checkpoint(farm: Farm, lane: str, tas
         assert len(farm.lines("effect", how)) == 1
 
 
-@pytest.mark.parametrize(("lane", "task"), PLACES)
+@pytest.mark.parametrize(("lane", "task"), [*PLACES, ("eventlet", "counts_on"), ("solo", "counts_on")])
 def test_a_long_task_hears_that_it_should_stop_and_goes_on_elsewhere(farm: Farm, lane: str, task: str) -> None:
     worker = farm.worker("-P", lane, "-c", "1")
     result = farm.send(task, "key", "stop")
@@ -32,6 +35,21 @@ def test_a_long_task_hears_that_it_should_stop_and_goes_on_elsewhere(farm: Farm,
     assert worker.stop() == 0
     assert farm.lines("told", "key")
     farm.worker("-P", lane, "-c", "1")
+    assert result.get(timeout=30)[0] == {"done": 3}
+    assert len(farm.lines("effect", "key")) == 1
+
+
+@pytest.mark.parametrize("lane", ["prefork", "threads", "solo"])
+def test_one_that_does_not_listen_goes_on_from_its_checkpoint_all_the_same(
+    farm_with: Callable[..., Farm], tmp_path: Path, lane: str
+) -> None:
+    """Handed back when the time is over; its results are on another server."""
+    farm = farm_with(worker_shutdown_timeout=0.3, backend=f"sqlite:///{tmp_path / 'results.db'}")
+    worker = farm.worker("-P", lane, "-c", "1")
+    result = farm.send("counts_on", "key", "deaf")
+    until(lambda: farm.lines("saved", "key"))
+    assert worker.stop() == 0
+    farm.worker("-c", "1")
     assert result.get(timeout=30)[0] == {"done": 3}
     assert len(farm.lines("effect", "key")) == 1
 

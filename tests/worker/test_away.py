@@ -1,6 +1,6 @@
 """A broker that is away under load, for a moment or (``AWAY=60``) for a minute.
 
-Producers raise in time, what runs goes on and is settled when the broker is back, and workers claim again of themselves.
+Producers raise in time, what runs goes on and is settled when the broker is back, and workers claim again themselves.
 """
 
 import os

@@ -16,7 +16,7 @@ from umbel.worker.board import Board
 
 board = Board(Path(sys.argv[1]))
 board.beat({BEAT})
-board.holds(7, 3)
+board.holds(7, 3, 4)
 board.start(0, 1, 7, 5.0, 0.0, 0.0, b"name", b"id")
 print("writing", flush=True)
 while True:

@@ -62,8 +62,7 @@ def test_what_does_not_finish_in_time_is_handed_back_uncounted(
 def test_a_second_signal_is_a_cold_stop(farm: Farm) -> None:
     worker, _ = with_ten_behind(farm)
     worker.signal(signal.SIGTERM)
-    until(lambda: "Warm shutdown" in worker.text)
-    worker.signal(signal.SIGTERM)
+    worker.signal_again(signal.SIGTERM)
     assert worker.wait(5) == 1
     assert waiting(farm) == (11, 0)
 

@@ -17,13 +17,12 @@ from typing import NamedTuple
 from umbel.runtime import system
 
 MAGIC = 0x554D_4252
-LAYOUT = 4
-_HEADER = struct.Struct(
-    "=IIIIdQIIdd"
-)  # magic, layout, width, recalled, beat, last serial, unstarted, stopping, reached, woke
+LAYOUT = 5
+_HEADER = struct.Struct("=IIIIdQIIddI")
+# magic, layout, width, recalled, beat, last serial, unstarted, stopping, reached, woke, claimed
 _SLOT = struct.Struct("=IIQQQddd200s200s")  # behind the sequence: running, pad, generation, serial, highest, since, …
 _RECALL_AT, _BEAT_AT, _LAST_AT, _UNSTARTED_AT, _STOPPING_AT = 12, 16, 24, 32, 36
-_REACHED_AT, _WOKE_AT = 40, 48
+_REACHED_AT, _WOKE_AT, _CLAIMED_AT = 40, 48, 56
 _HEADER_SIZE, _SLOT_SIZE, _EARLY_SIZE = 128, 512, 8
 
 
@@ -59,7 +58,7 @@ class Board:
         finally:
             os.close(fd)
         if create_width is not None:
-            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0, 0, 0.0, 0.0)
+            _HEADER.pack_into(self._map, 0, MAGIC, LAYOUT, create_width, 0, 0.0, 0, 0, 0, 0.0, 0.0, 0)
         magic, layout, self.width, *_ = _HEADER.unpack_from(self._map, 0)
         if (magic, layout) != (MAGIC, LAYOUT):
             raise ValueError(f"{path} is not a board of this version of Umbel")
@@ -114,10 +113,11 @@ class Board:
         """The broker has answered: a claim, a settlement or a wait has succeeded."""
         self._times[_REACHED_AT >> 3] = now
 
-    def holds(self, last: int, unstarted: int) -> None:
-        """The highest serial that the process holds, and how many messages it has not started."""
+    def holds(self, last: int, unstarted: int, claimed: int) -> None:
+        """The highest serial that the process holds, how many messages it has not started, and how many it holds."""
         self._longs[_LAST_AT >> 3] = last
         self._words[_UNSTARTED_AT >> 2] = unstarted
+        self._words[_CLAIMED_AT >> 2] = claimed
 
     def stopping(self) -> None:
         """The process was told to stop: what it does not finish does not count against a message."""
@@ -150,6 +150,11 @@ class Board:
     def held(self) -> tuple[int, int]:
         """The highest serial that the process holds, and how many messages it has not started."""
         return self._longs[_LAST_AT >> 3], self._words[_UNSTARTED_AT >> 2]
+
+    def only_runs(self) -> bool:
+        """Whether the process was told to stop, and holds nothing any more but what runs: all that ended is settled."""
+        running = sum(slot.running for slot in self.slots())
+        return self.is_stopping() and self._words[_CLAIMED_AT >> 2] <= running
 
     def is_stopping(self) -> bool:
         """Whether the process had been told to stop."""

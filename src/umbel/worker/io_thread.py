@@ -458,7 +458,7 @@ class IoThread:
 
     def _show(self) -> None:
         self._board.beat(self._clock.monotonic())
-        self._board.holds(self._intake.last_serial, self._intake.unstarted)
+        self._board.holds(self._intake.last_serial, self._intake.unstarted, len(self._intake.tickets))
 
     def _stop(self) -> None:
         if not self._stopping:

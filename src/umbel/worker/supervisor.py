@@ -32,7 +32,7 @@ from umbel.worker.seat import Seat
 from umbel.worker.starter import Starter, StartFailed
 from umbel.worker.sweeper import Sweeper
 from umbel.worker.vitals import Vitals
-from umbel.worker.watch import Watch
+from umbel.worker.watch import LOOK, Watch
 
 if TYPE_CHECKING:
     from umbel.worker.controller import Worker
@@ -44,8 +44,8 @@ RESCUE_EVERY, PRUNE_EVERY = 1.0, 60.0
 """Seconds. Where leases run by the clock, a rescue every quarter of a lease is soon enough."""
 ECHO = 0.1
 """Seconds within which a second signal is the same order: many send it to the worker and then to its whole group."""
-SETTLING = 0.1
-"""Seconds that processes have in a cold stop to settle what has ended just now, so that it does not run again."""
+SETTLING = 1.0
+"""Seconds that processes have at most in a cold stop to settle what has just ended, so that it does not run again."""
 DUMP = 0.1
 """Seconds that a process gets to write what it does, before the next one is asked."""
 LAST_WORDS = 5.0
@@ -390,7 +390,7 @@ class Supervisor:
             if seat.child is not None:
                 seat.child.stop()
         if self._cold:
-            loop.call_later(SETTLING, self._kill_all)
+            self._cooling = loop.create_task(self._kill_settled())
         elif self.plan.shutdown_timeout is not None and not timed:
             loop.call_later(self.plan.shutdown_timeout, self._kill_all)
 
@@ -398,6 +398,15 @@ class Supervisor:
         name = children.signal_name(number) if number is not None else None
         how = "Cold" if self._cold else "Warm"
         signals.worker_shutting_down.send(sender=self.plan.nodename, sig=name, how=how, exitcode=self._status)
+
+    async def _kill_settled(self) -> None:
+        """Kill all, as soon as they hold nothing but what runs."""
+        patience = self._clock.monotonic() + SETTLING
+        while self._clock.monotonic() < patience:
+            if all(seat.board.only_runs() for seat in self._seats if seat.is_alive() and seat.ready):
+                break
+            await self._clock.sleep(LOOK)
+        self._kill_all()
 
     def _kill_all(self) -> None:
         if not self._killed:
