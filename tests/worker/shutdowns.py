@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.worker.fleet import Farm, Worker, until
+from tests.worker.fleet import Farm, Worker
 from umbel.runtime.clock import SYSTEM
 
 TIMEOUT = 1.5
