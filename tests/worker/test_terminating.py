@@ -52,7 +52,7 @@ def test_user_code_may_handle_the_signal_and_is_revoked_all_the_same(farm: Farm)
     deaf.revoke(terminate=True)
     assert ended(deaf) == states.REVOKED
     assert not farm.lines("end", "stays")
-    assert "was ended because it is revoked (SIGKILL)" in worker.text
+    until(lambda: "was ended because it is revoked (SIGKILL)" in worker.text)
     assert farm.send("whose_process").get(timeout=20) != process
     assert worker.stop() == 0
 

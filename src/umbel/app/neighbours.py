@@ -1,15 +1,12 @@
 """The workers of this machine, as their windows show them. Asks no broker, and needs no application."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from umbel.core.vitals import WorkerVitals
 from umbel.runtime import window
-from umbel.runtime.clock import SYSTEM
-
-LEAST = 0.05
-"""Seconds that each of them has for an answer, however many did not answer before."""
 
 
 def ask(path: Path, timeout: float) -> WorkerVitals:
@@ -22,15 +19,21 @@ def ask(path: Path, timeout: float) -> WorkerVitals:
 
 
 def neighbours(timeout: float) -> tuple[list[WorkerVitals], list[Path]]:
-    """All that answer, and the windows behind which somebody is and says nothing."""
-    end = SYSTEM.monotonic() + timeout
-    found: list[WorkerVitals] = []
-    dumb: list[Path] = []
-    for path in window.windows():
-        try:
-            found.append(ask(path, max(end - SYSTEM.monotonic(), LEAST)))
-        except TimeoutError:
-            dumb.append(path)
-        except OSError:
-            continue  # its owner is gone
-    return found, dumb
+    """All that answer, and the windows behind which somebody is and says nothing. They are asked at the same time."""
+    paths = list(window.windows())
+    with ThreadPoolExecutor(max_workers=max(1, len(paths))) as threads:
+        answers = list(threads.map(lambda path: _answer(path, timeout), paths))
+    found = [answer for answer in answers if isinstance(answer, WorkerVitals)]
+    return found, [path for path, answer in zip(paths, answers, strict=True) if answer is DUMB]
+
+
+DUMB = object()
+
+
+def _answer(path: Path, timeout: float) -> object:
+    try:
+        return ask(path, timeout)
+    except TimeoutError:
+        return DUMB
+    except OSError:
+        return None  # its owner is gone
