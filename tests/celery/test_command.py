@@ -102,7 +102,9 @@ def test_celerys_systemd_unit_runs_a_fleet(
     assert before != other.read_text()
     assert not lives(int(before))
 
-    assert "SIGQUIT -> " in say("multi", "stopwait", "w1", "-QUIT", "--nosplash", *files)[1]
+    pid = pid_path.read_text().strip()
+    assert f"SIGQUIT -> {pid}" in say("multi", "stopwait", "w1", "-QUIT", "--nosplash", *files)[1]
+    assert not lives(int(pid))
     stopped = unit(STOP)
     assert (stopped.returncode, stopped.stdout.count("DOWN"), stopped.stdout.count("OK")) == (0, 1, 1)
     assert list((folder / "run/celery").iterdir()) == []

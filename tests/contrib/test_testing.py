@@ -10,6 +10,7 @@ from umbel.celery import Celery, current_app, shared_task
 from umbel.celery.contrib.testing.app import TestApp, set_trap, setup_default_app
 from umbel.celery.contrib.testing.manager import Manager, Sentinel
 from umbel.celery.contrib.testing.worker import start_worker, test_worker_stopped
+from umbel.drivers.memory import discard, space
 from umbel.testing.memory import memory_of_its_own
 
 
@@ -18,6 +19,15 @@ def test_an_app_for_tests_is_not_current_and_has_celerys_defaults_for_tests() ->
     assert current_app != app
     assert (app.main, app.conf.task_default_queue, app.conf.broker_url) == ("celery.tests", "q", "memory://other")
     assert (app.conf.result_backend, app.conf.accept_content) == ("memory://", ("json",))
+
+
+def test_memory_of_its_own_is_nobody_elses_and_is_forgotten() -> None:
+    with memory_of_its_own() as one, memory_of_its_own() as other:
+        kept = space(one)
+        assert kept is space(one)
+        assert kept is not space(other)
+    assert kept is not space(one)
+    discard(one)
 
 
 def test_what_a_test_makes_current_and_shares_is_forgotten_after_it() -> None:
