@@ -31,7 +31,7 @@ def fail():
 """
 UNIT = """\
 CELERYD_NODES="w1 w2"; CELERY_BIN="{python} -m celery"; CELERY_APP=proj; CELERYD_MULTI=multi
-CELERYD_OPTS="--time-limit=300 --concurrency=1"; CELERYD_PID_FILE=run/celery/%n.pid
+CELERYD_OPTS="--time-limit=300 --concurrency=1 {group}"; CELERYD_PID_FILE=run/celery/%n.pid
 CELERYD_LOG_FILE=log/celery/%n%I.log; CELERYD_LOG_LEVEL=INFO
 $CELERY_BIN {line}"""
 """The variables and the command lines of the systemd unit in Celery's documentation."""
@@ -39,6 +39,9 @@ FILES = "--pidfile=${CELERYD_PID_FILE} --logfile=${CELERYD_LOG_FILE} --loglevel=
 START = f"-A $CELERY_APP $CELERYD_MULTI start $CELERYD_NODES {FILES} $CELERYD_OPTS"
 STOP = f"$CELERYD_MULTI stopwait $CELERYD_NODES {FILES}"
 RELOAD = f"-A $CELERY_APP $CELERYD_MULTI restart $CELERYD_NODES {FILES} $CELERYD_OPTS"
+
+AS_ROOT, GROUP = os.geteuid() == 0, 12345
+"""Only root becomes another user or group, and only what root can read can be run by one: so it is the group."""
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -66,7 +69,7 @@ def unit(folder: Path, module: Callable[..., Path]) -> Iterator[Callable[[str], 
 
     def shell(line: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["sh", "-c", UNIT.format(python=sys.executable, line=line)],
+            ["sh", "-c", UNIT.format(python=sys.executable, line=line, group=f"--gid={GROUP}" if AS_ROOT else "")],
             cwd=folder,
             env={**os.environ, "UMBEL_AS_CELERY": "1"},
             capture_output=True,
@@ -86,6 +89,9 @@ def test_celerys_systemd_unit_runs_a_fleet(
     started = unit(START)
     assert started.returncode == 0, started.stderr
     assert [line.split("@")[0].strip() for line in started.stdout.splitlines()[2:]] == ["> w1", "> w2"]
+    if AS_ROOT:
+        made = [pid_path, pid_path.parent, folder / "log/celery", folder / "log/celery/w2-1.log"]
+        assert [path.stat().st_gid for path in made] == [GROUP] * 4
     (folder / "proj.py").write_text(PROJECT.replace("from celery", "from umbel.celery"))  # this process has no alias
     called, failed = say("-A", "proj", "call", "proj.add", "-a", "[2, 2]"), say("call", "-A", "proj", "proj.fail")
     assert say("-A", "proj", "result", called[1].strip()) == (0, "4\n", "")
