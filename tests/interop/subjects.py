@@ -50,6 +50,13 @@ def define(app: Any) -> Any:
         note(app, self.request, "boom")
         raise Boom(*args)
 
+    @task(name="interop.if_open", bind=True)
+    def if_open(self: Any, value: Any, gate: str) -> Any:
+        note(app, self.request, "if_open")
+        if not Path(gate).exists():
+            raise Boom("shut")
+        return value
+
     @task(name="interop.key_error", bind=True)
     def key_error(self: Any, key: Any) -> Any:
         note(app, self.request, "key_error")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+import umbel
 from tests.interop.fleet import Fleet
 from tests.worker.fleet import until
 from tests.worker.workflows import Sig, chain, chord, group
@@ -74,7 +75,15 @@ def all_done(fleet: Fleet, client: Any, sent: list[Any]) -> None:
 def test_umbel_runs_what_celery_sends(fleet: Fleet, version: str) -> None:
     client = fleet.celery_client(version)
     fleet.umbel("-c", "2")
-    all_done(fleet, client, [client.send_workflow(name, signature=make()) for name, (make, _) in SHAPES.items()])
+    sent = [client.send_workflow(name, signature=make()) for name, (make, _) in SHAPES.items()]
+    all_done(fleet, client, sent)
+    with fleet.umbel_client() as app:
+        ((last, _), _) = sent[0]
+        tree = app.workflows.show(last)
+        assert (tree.phase, "kept no structure" in tree.notes[0]) == ("succeeded", True)
+        assert tree.root.name == "?" or tree.root.kind == "chain"
+        assert tree.counts() == {"succeeded": 3}
+        assert list(app.workflows) == []
 
 
 def test_celery_runs_what_umbel_sends(fleet: Fleet, version: str) -> None:
@@ -82,6 +91,24 @@ def test_celery_runs_what_umbel_sends(fleet: Fleet, version: str) -> None:
     fleet.celery(version, "-c", "2")
     with fleet.umbel_client() as app:
         all_done(fleet, client, [send(app, make()) for make, _ in SHAPES.values()])
+
+
+def test_a_workflow_that_celery_ran_is_looked_at_and_run_again(fleet: Fleet, version: str) -> None:
+    fleet.celery(version, "-c", "2")
+    gate = fleet.folder / "gate"
+    with fleet.umbel_client() as app:
+        add, gather, if_open = (app.tasks[f"interop.{name}"] for name in ("add", "gather", "if_open"))
+        members = [add.si(1, 1), if_open.si(2, str(gate)), umbel.chain(add.si(3, 3), add.s(1))]
+        result = umbel.chord(members, gather.s())()
+        until(result.ready, 20, what="the failure of the body")
+        tree = result.tree()
+        assert tree.counts() == {"succeeded": 3, "failed": 1, "never ran": 1}
+        assert [node.name for node in tree.tasks() if node.phase == "failed"] == ["interop.if_open"]
+        gate.touch()
+        assert len(app.workflows.retry(result.id).again) == 1
+        assert app.AsyncResult(result.id).get(timeout=20) == [[2, 2, 7]]
+        assert (len(fleet.ran("add")), len(fleet.ran("if_open")), len(fleet.ran("gather"))) == (3, 2, 1)
+        assert result.tree().counts() == {"succeeded": 5}
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 import msgspec
@@ -25,21 +25,34 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, no_color=plain, highlight=False, soft_wrap=True, width=width, force_jupyter=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
-    """A table with quiet lines; the columns named in ``numbers`` are aligned to the right."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """A table with quiet lines; columns in ``numbers`` are aligned to the right, those in ``whole`` never folded."""
     made = Table(box=box.SIMPLE_HEAD if not session().is_plain else None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        aligned: Literal["right", "left"] = "right" if column in numbers else "left"
+        made.add_column(column, justify=aligned, overflow="fold", no_wrap=column in whole)
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     return made
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table, without blanks at the ends of lines."""
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """Print a table, without blanks at the ends of lines. See ``table``."""
     screen = console()
     with screen.capture() as captured:
-        screen.print(table(columns, rows, numbers=numbers))
+        screen.print(table(columns, rows, numbers=numbers, whole=whole))
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
 
 

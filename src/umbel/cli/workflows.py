@@ -104,8 +104,9 @@ def show_all(limit: int, *, as_json: bool) -> None:
     if as_json:
         show_json(found)
     elif found:
-        rows = [(one.id, one.name, str(one.size), one.phase, when(one.at)) for one in found]
-        show_table(("id", "workflow", "tasks", "state", "called"), rows, numbers=("tasks",))
+        rows = [(one.id, when(one.at), one.phase, one.size, one.name) for one in found]
+        columns = ("id", "called (UTC)", "state", "tasks", "workflow")
+        show_table(columns, rows, numbers=("tasks",), whole=columns[:4])
     else:
         note("no workflows: chains, groups and chords are listed from when they are called until their results expire")
 
@@ -129,4 +130,4 @@ def asked(verb: Any, *arguments: Any, **options: Any) -> Any:
 
 def when(at: float) -> str:
     """Wall seconds as a time of day in UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
