@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from umbel import Task, Umbel, chain, chord, group, states
+from umbel.core.errors import ChordError
+from umbel.core.joining import Standing
 from umbel.core.record import Record
 from umbel.core.revoking import by_root
 from umbel.core.tree import Tree
@@ -245,3 +247,31 @@ def test_what_was_revoked_runs_again_after_its_marks_are_taken_off(app: Umbel) -
     assert len(marks(app)) == 3
     assert app.workflows.retry(result.id).again == [result.parent.id]
     assert marks(app) == {}
+
+
+def test_what_failed_runs_again_in_memory_too() -> None:
+    ran: list[Any] = []
+    shut = [True]
+    with Umbel("memory", broker="memory://mended", backend="memory://mended", set_as_current=False) as app:
+
+        @app.task(name="t.picky")
+        def picky(n: int) -> int:
+            ran.append(n)
+            if n == 2 and shut:
+                raise ValueError("shut")
+            return n
+
+        @app.task(name="t.total")
+        def total(numbers: list[int]) -> int:
+            ran.append("total")
+            return sum(numbers)
+
+        with app.Worker(pool="solo", loglevel="ERROR"):
+            result = chord([picky.s(n) for n in range(4)], total.s())()
+            assert isinstance(result.get(timeout=20, propagate=False), ChordError)
+            assert [node.join for node in result.tree().root.walk() if node.join] == [Standing(4, 4, 1, "failed")]
+            shut.clear()
+            assert len(app.workflows.retry(result.id).again) == 1
+            assert app.AsyncResult(result.id).get(timeout=20) == 6
+            assert [one.phase for one in app.workflows] == ["succeeded"]
+    assert sorted(map(str, ran)) == ["0", "1", "2", "2", "3", "total"]

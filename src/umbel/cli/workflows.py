@@ -93,7 +93,7 @@ def retry(id: str, as_json: bool) -> int:
     else:
         click.echo("nothing to run again: nothing of it has failed")
     for one in done.hopeless:
-        click.echo(f"{one} failed and cannot be run again: neither its message nor its arguments are kept", err=True)
+        click.echo(f"{one} failed and cannot be run again: its message and its arguments are not kept", err=True)
     return 1 if done.hopeless else 0
 
 

@@ -35,7 +35,7 @@ class Mending(msgspec.Struct):
     """What to do. ``again``: the tasks that run again, by ``revive`` (letters) or by ``call``.
 
     ``reset``: tasks whose failure is taken back. ``hopeless``: those that failed and cannot be run again, because
-    neither their message nor their arguments are kept; what waits for them fails again.
+    neither their message is kept nor what their arguments would be; what waits for them fails again.
     """
 
     again: list[str] = []
@@ -53,7 +53,7 @@ def mend(play: Play, status: Mapping[str, str], letters: Sequence[Letter], *, wh
     led, groups = _led_by(letters)
     explained = led | play.following(by_letter) | set(by_letter)
     causes = [id for id in play.steps if id not in explained and _failed_itself(play, status, id)]
-    made = causes if whole else []
+    made = [id for id in causes if whole and all(status.get(one) == SUCCESS for one in play.steps[id].after)]
     again = [*by_letter, *made]
     behind = explained | set(made) | play.following(made)
     known = {group: join for group, join in play.joins.items() if not behind.isdisjoint(join.members)}
@@ -66,19 +66,20 @@ def mend(play: Play, status: Mapping[str, str], letters: Sequence[Letter], *, wh
             *(Reopening(group, join.opening.size, join.opening.shape) for group, join in known.items()),
             *(Reopening(group) for group in sorted(groups - play.joins.keys())),
         ],
-        [] if whole else causes,
+        [id for id in causes if id not in made],
     )
 
 
 def unexplained(play: Play, status: Mapping[str, str], letters: Sequence[Letter]) -> bool:
     """Whether something failed by itself and has no letter: then those that it brought about may."""
     found = mend(play, status, letters, whole=True)
-    return bool(found.call)
+    return bool(found.call or found.hopeless)
 
 
 def _failed_itself(play: Play, status: Mapping[str, str], id: str) -> bool:
-    """Whether it was called and failed; not because something before it did."""
-    return status.get(id) in PROPAGATE_STATES and all(status.get(one) == SUCCESS for one in play.steps[id].after)
+    """Whether it failed, and not because something before it did."""
+    before = (status.get(one) for one in play.steps[id].after)
+    return status.get(id) in PROPAGATE_STATES and not any(state in PROPAGATE_STATES for state in before)
 
 
 def _led_by(letters: Iterable[Letter]) -> tuple[set[str], set[str]]:
