@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from umbel.core.errors import ImproperlyConfigured, QueueNotFound
-from umbel.core.routing import Broadcast, Destination, Exchange, Queue, Router, copy_of, find_queue, read_queues
+from umbel.core.routing import (
+    Binding,
+    Broadcast,
+    Destination,
+    Exchange,
+    Queue,
+    Router,
+    copy_of,
+    find_queue,
+    read_queues,
+)
 
 
 def by_function(
@@ -234,3 +244,32 @@ def test_a_missing_queue_is_refused_where_missing_ones_are_not_made() -> None:
 )
 def test_topics(pattern: str, key: str, lands: bool) -> None:
     assert Queue("q", Exchange("e", "topic"), pattern).takes("e", key) is lands
+
+
+def test_a_queue_may_be_bound_to_several_exchanges() -> None:
+    logs, media = Exchange("logs", "topic"), Exchange("media")
+    queue = Queue("all", [Binding(logs, "error.#"), Binding(media, "video")], bindings=(Binding(media),))  # type: ignore[arg-type]
+    assert [(link.exchange.name, link.routing_key) for link in queue.links] == [
+        ("media", "all"),
+        ("logs", "error.#"),
+        ("media", "video"),
+    ]
+    router = Router(queues={"all": queue})
+    assert router.destination({"exchange": "logs", "routing_key": "error.disk"}) == Destination(
+        ("all",), "logs", "error.disk", "topic"
+    )
+    assert router.destination({"exchange": "media", "routing_key": "video"}).queues == ("all",)
+    assert router.destination({"exchange": "media", "routing_key": "audio"}).queues == ()
+    assert router.destination({"queue": "all"}) == Destination(("all",), "", "all")
+    with pytest.raises(ImproperlyConfigured, match="exchange 'news' is a fan-out one"):
+        Binding(Exchange("news", "fanout"))
+
+
+def test_a_queue_takes_what_kombus_does() -> None:
+    one = Queue(
+        "a", Exchange("e", durable=False), "k", durable=True, max_priority=3, queue_arguments={"x-max-length": 9}
+    )
+    assert one == Queue(
+        "a", Exchange("e", durable=False), "k", {"x-max-length": 9}, {"durable": True, "max_priority": 3}
+    )
+    assert Queue("a", "e").exchange == Exchange("e")  # type: ignore[arg-type]

@@ -55,14 +55,14 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "umbel.celery.concurrency": {NO_POOL: "get_available_pool_names get_implementation"},
     "umbel.celery.kombu": {
-        INSIDE: "binding disable_insecure_serializers enable_insecure_serializers eventloop",
+        INSIDE: "disable_insecure_serializers enable_insecure_serializers eventloop",
     },
     "umbel.celery.kombu.pools": {INSIDE: "PoolGroup ProducerPool get_limit register_group set_limit"},
     "umbel.celery.kombu.common": {
         INSIDE: "collect_replies drain_consumer eventloop insured itermessages send_reply",
     },
     "umbel.celery.kombu.connection": {INSIDE: "ChannelPool"},
-    "umbel.celery.kombu.entity": {INSIDE: "binding maybe_delivery_mode"},
+    "umbel.celery.kombu.entity": {INSIDE: "maybe_delivery_mode"},
     "umbel.celery.kombu.exceptions": {
         INSIDE: (
             "BatchPublishError ChannelError ChannelLimitExceeded ConnectionLimitExceeded HttpError InconsistencyError "

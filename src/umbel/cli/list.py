@@ -5,6 +5,7 @@ import click
 from umbel.cli.find import application
 from umbel.cli.group import Group
 from umbel.cli.screen import json_option, show_json, show_table
+from umbel.core.routing import Exchange, Link
 
 
 @click.group("list", cls=Group)
@@ -20,8 +21,9 @@ def command(context: click.Context) -> None:
 def bindings(as_json: bool) -> None:
     """The declared queues with the exchange and routing key that lead to each."""
     rows = [
-        {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key or queue.name}
+        {"queue": queue.name, "exchange": link.exchange.name, "routing_key": link.routing_key}
         for queue in application().queues_by_name.values()
+        for link in queue.links or (Link(Exchange(), queue.routing_key or queue.name),)
     ]
     if as_json:
         show_json(rows)

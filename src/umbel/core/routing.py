@@ -8,7 +8,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,11 +23,15 @@ class Exchange(msgspec.Struct, frozen=True):
     """Where AMQP sends to. ``""`` is the default one, which leads to the queue that the routing key names.
 
     ``type`` is ``direct`` (the routing key is the queue's), ``topic`` (it matches the queue's pattern: ``*`` is one
-    word, ``#`` any number) or ``fanout`` (every queue that is bound).
+    word, ``#`` any number) or ``fanout`` (every queue that is bound). The rest is kombu's, for brokers that know it.
     """
 
     name: str = ""
     type: str = "direct"
+    durable: bool = True
+    auto_delete: bool = False
+    delivery_mode: int | str | None = None
+    arguments: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.type not in ("direct", "topic", "fanout"):
@@ -36,14 +40,74 @@ class Exchange(msgspec.Struct, frozen=True):
             )
 
 
+class Binding(msgspec.Struct, frozen=True):
+    """An exchange that a queue is bound to, and by which routing key (the queue's name). Kombu's ``binding``."""
+
+    exchange: Exchange = Exchange()
+    routing_key: str = ""
+    arguments: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.exchange.type == "fanout":
+            raise ImproperlyConfigured(
+                f"exchange {self.exchange.name!r} is a fan-out one: make it the exchange of the queue, not one of many"
+            )
+
+
+class Link(NamedTuple):
+    """One way from an exchange to a queue."""
+
+    exchange: Exchange
+    routing_key: str
+
+
 class Queue(msgspec.Struct, frozen=True):
-    """A queue and what it is bound to. ``options`` are kombu's further ones, for brokers that know them."""
+    """A queue and what it is bound to: an ``exchange``, and ``bindings`` besides or, in its place, a list of them.
+
+    What else kombu's queues take (``durable``, ``max_priority``, ``queue_arguments``, …) is kept in ``options`` and
+    ``arguments``, for brokers that know it.
+    """
 
     name: str
     exchange: Exchange = Exchange()
     routing_key: str = ""
     arguments: dict[str, Any] = {}
     options: dict[str, Any] = {}
+    bindings: tuple[Binding, ...] = ()
+    queue_arguments: dict[str, Any] | None = None
+    durable: bool | None = None
+    exclusive: bool | None = None
+    auto_delete: bool | None = None
+    expires: float | None = None
+    message_ttl: float | None = None
+    max_length: int | None = None
+    max_length_bytes: int | None = None
+    max_priority: int | None = None
+
+    def __post_init__(self) -> None:
+        """Gather what was said in several ways, so that equal queues are equal."""
+        told = {name: value for name in sorted(_KOMBU_OPTIONS) if (value := getattr(self, name)) is not None}
+        for name in told:
+            msgspec.structs.force_setattr(self, name, None)
+        if told:
+            msgspec.structs.force_setattr(self, "options", {**self.options, **told})
+        if self.queue_arguments is not None:
+            msgspec.structs.force_setattr(self, "arguments", {**self.arguments, **self.queue_arguments})
+            msgspec.structs.force_setattr(self, "queue_arguments", None)
+        bindings: Any = self.bindings
+        exchange: Any = self.exchange
+        if isinstance(exchange, list | tuple | set | frozenset):
+            bindings, exchange = (*bindings, *exchange), Exchange()
+        elif exchange is None or isinstance(exchange, str):
+            exchange = Exchange(exchange or "")
+        msgspec.structs.force_setattr(self, "exchange", exchange)
+        msgspec.structs.force_setattr(self, "bindings", tuple(bindings))
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Everything that it is bound to, each by a key: its own exchange first."""
+        own = (Link(self.exchange, self.routing_key),) if self.exchange.name else ()
+        return tuple(Link(link.exchange, link.routing_key or self.name) for link in (*own, *self.bindings))
 
     @classmethod
     def of(cls, value: Any, name: str = "") -> "Queue":
@@ -93,6 +157,7 @@ class Queue(msgspec.Struct, frozen=True):
             getattr(queue, "routing_key", None) or "",
             dict(getattr(queue, "queue_arguments", None) or {}),
             {option: value for option in _KOMBU_OPTIONS if (value := getattr(queue, option, None)) is not None},
+            tuple(_binding_of(binding) for binding in getattr(queue, "bindings", None) or ()),
         )
 
     @property
@@ -110,14 +175,7 @@ class Queue(msgspec.Struct, frozen=True):
         """Whether a message sent to ``exchange`` with ``routing_key`` lands here."""
         if exchange == "":
             return routing_key == self.name
-        if exchange != self.exchange.name:
-            return False
-        match self.exchange.type:
-            case "fanout":
-                return True
-            case "topic":
-                return _topic(self.routing_key.split("."), routing_key.split("."))
-        return routing_key == (self.routing_key or self.name)
+        return any(link.exchange.name == exchange and _leads(link, routing_key) for link in self.links)
 
 
 class Broadcast(Queue, frozen=True):
@@ -128,6 +186,7 @@ class Broadcast(Queue, frozen=True):
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.exchange.name:
             msgspec.structs.force_setattr(self, "exchange", Exchange(self.name, "fanout"))
 
@@ -154,6 +213,23 @@ _KOMBU_OPTIONS = frozenset(
     {"durable", "exclusive", "auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority"}
 )
 _QUEUE_OPTIONS = _KOMBU_OPTIONS | {"name", "exchange", "exchange_type", "routing_key", "binding_key", "queue_arguments"}
+
+
+def _binding_of(value: Any) -> Binding:
+    """A binding, also kombu's."""
+    if isinstance(value, Binding):
+        return value
+    exchange = value.exchange
+    return Binding(Exchange(exchange.name or "", exchange.type or "direct"), value.routing_key or "")
+
+
+def _leads(link: "Link", routing_key: str) -> bool:
+    match link.exchange.type:
+        case "fanout":
+            return True
+        case "topic":
+            return _topic(link.routing_key.split("."), routing_key.split("."))
+    return routing_key == link.routing_key
 
 
 def _topic(pattern: list[str], words: list[str]) -> bool:
@@ -256,7 +332,8 @@ class Router:
             if kind == "direct":
                 return Destination((queue.name,), "", queue.name)
             exchange, key = exchange or queue.exchange.name, key or queue.routing_key
-        known = next((queue.exchange for queue in self.queues.values() if queue.exchange.name == exchange), None)
+        links = (link.exchange for queue in self.queues.values() for link in queue.links)
+        known = next((found for found in links if found.name == exchange), None)
         bound = tuple(name for name, queue in self.queues.items() if queue.takes(exchange, key))
         return Destination(bound, exchange, key, kind or (known.type if known is not None else "direct"))
 

@@ -79,11 +79,15 @@ class Layout:
     @property
     def declared(self) -> list[str]:
         """The declared queues that are bound to an exchange: tasks may send there too."""
-        return [name for name, queue in self._declared.items() if queue.exchange.name]
+        return [name for name, queue in self._declared.items() if queue.links]
 
     def of_exchange(self, exchange: str) -> list[str]:
         """The declared queues that are bound to an exchange."""
-        return [name for name, queue in self._declared.items() if queue.exchange.name == exchange]
+        return [
+            name
+            for name, queue in self._declared.items()
+            if any(link.exchange.name == exchange for link in queue.links)
+        ]
 
     def bind(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
         """The commands that write the bindings of these queues, as kombu does. Copies of broadcasts have none."""
@@ -91,20 +95,21 @@ class Layout:
         for queue in queues:
             if queue.startswith(COPY):
                 continue
-            exchange, member = self.bound(queue)
-            commands.append(("SADD", self.bindings(exchange), member))
-            if exchange != queue:
-                commands.append(("SADD", self.permanent(exchange), member))
+            for exchange, member in self.bound(queue):
+                commands.append(("SADD", self.bindings(exchange), member))
+                if exchange != queue:
+                    commands.append(("SADD", self.permanent(exchange), member))
         return commands
 
-    def bound(self, queue: str) -> tuple[str, str]:
-        """The exchange of a queue, and the member that binds it, as kombu writes it: key, pattern of a topic, queue."""
+    def bound(self, queue: str) -> list[tuple[str, str]]:
+        """The exchanges of a queue, each with the member that binds it, as kombu writes it: key, pattern, queue."""
         declared = self._declared.get(queue)
-        if declared is None or not declared.exchange.name:
-            return queue, self.sep.join((queue, "", queue))
-        key = declared.routing_key or queue
-        member = (key, _pattern(key) if declared.exchange.type == "topic" else "", queue)
-        return declared.exchange.name, self.sep.join(member)
+        if declared is None or not declared.links:
+            return [(queue, self.sep.join((queue, "", queue)))]
+        return [
+            (exchange.name, self.sep.join((key, _pattern(key) if exchange.type == "topic" else "", queue)))
+            for exchange, key in declared.links
+        ]
 
     # Kombu's channels of fan-out exchanges ----------------------------------------------------------------------------
 

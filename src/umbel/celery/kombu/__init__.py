@@ -1,12 +1,13 @@
 """kombu's names that users of Celery import: queues, exchanges, connections. The alias makes it ``kombu``."""
 
 from umbel.celery import offered
+from umbel.core.routing import Binding as binding
 from umbel.core.routing import Exchange, Queue
 
 VERSION = (5, 7, 0)
 __version__ = "5.7.0"
 
-__all__ = ["VERSION", "Exchange", "Queue", "__version__"]
+__all__ = ["VERSION", "Exchange", "Queue", "__version__", "binding"]
 
 __getattr__ = offered.names_not_in(
     __name__,
