@@ -2,8 +2,11 @@
 
 import importlib
 import json
+import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +172,41 @@ def test_what_programs_import_costs_less_than_half_of_umbel(tmp_path: Path) -> N
 def test_no_name_loads_a_driver(tmp_path: Path) -> None:
     loaded = said(tmp_path, f"import sys; {ALL}; print(*sorted(sys.modules))").split()
     assert [name for name in loaded if name.startswith(("redis", "click", "rich", "umbel.cli"))] == []
+
+
+def test_what_comes_later_says_so() -> None:
+    app: Any = celery.Celery("proj", broker="memory://later", set_as_current=False)
+    asks: list[Callable[[], Any]] = [
+        lambda: app.control.inspect().active(),
+        lambda: app.control.ping(),
+        lambda: app.control.broadcast("x"),
+        lambda: app.events,
+    ]
+    for ask in asks:
+        with pytest.raises(NotImplementedError, match=r"not built yet.*docs/celery\.md"):
+            ask()
+
+
+def test_waiting_calls_are_purged() -> None:
+    app: Any = celery.Celery("proj", broker="memory://purged", set_as_current=False)
+    app.send_task("a")
+    app.send_task("b")
+    assert (app.control.purge(), app.control.discard_all()) == (2, 0)
+
+
+def test_an_app_has_celerys_parts() -> None:
+    app: Any = celery.Celery("proj", broker="memory://parts", backend="memory://parts", set_as_current=False)
+    assert app.amqp.queues["celery"].name == app.amqp.default_queue.name == "celery"
+    assert app.loader.import_module("json") is json
+    assert app.either("task_default_queue", None) == "celery"
+    assert app.either("task_default_queue", None, "mine") == "mine"
+    assert "celery:5.7.0" in app.bugreport()
+    app.backend.store_result("x", 3, "SUCCESS")
+    app.backend.store_result("x", None, "FAILURE")
+    assert (app.AsyncResult("x").get(timeout=5), app.backend.get_result("x")) == (3, 3)
+    app.backend.mark_as_failure("y", ValueError(1))
+    assert isinstance(app.backend.wait_for("y", timeout=5)["result"], ValueError)
+    with pytest.raises(NotImplementedError, match="No result backend"):
+        celery.Celery("none", broker="memory://", set_as_current=False).backend.get_result("x")
+    again = pickle.loads(pickle.dumps(app))
+    assert (again.main, again.conf.broker_url) == ("proj", "memory://parts")

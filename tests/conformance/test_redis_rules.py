@@ -13,7 +13,7 @@ from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.core.delivery import Ack, Begin, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
 from umbel.core.record import Record
-from umbel.core.routing import Exchange, Queue
+from umbel.core.routing import Binding, Exchange, Queue
 from umbel.drivers.redis import CutOff
 from umbel.testing import FakeClock
 from umbel.testing.broker_conformance import LEASE, QUEUE, asynchronous, call, names, new_id, success
@@ -33,7 +33,11 @@ class TestClaims(RedisRules):
         topic, direct = Exchange("media", "topic"), Exchange("work")
         assert isinstance(self.broker, Declares)
         self.broker.declare(
-            [Queue("videos", topic, "media.video.*"), Queue("all", topic, "media.#"), Queue("one", direct, "first")]
+            [
+                Queue("videos", topic, "media.video.*"),
+                Queue("all", topic, "media.#"),
+                Queue("one", direct, "first", bindings=(Binding(direct, "second"),)),
+            ]
         )
         await self.consumer("videos", "all")
         self.broker.sync_producer().publish([call("x", queue="one")], deadline=5)
@@ -42,7 +46,9 @@ class TestClaims(RedisRules):
         assert self.run("SMEMBERS", "_kombu.binding.media") == {
             text.replace("|", sep).encode() for text in (video, every)
         }
-        assert self.run("SMEMBERS", "_kombu.binding.work") == {f"first{sep}{sep}one".encode()}
+        assert self.run("SMEMBERS", "_kombu.binding.work") == {
+            f"{key}{sep}{sep}one".encode() for key in ("first", "second")
+        }
 
     @asynchronous
     async def test_what_has_begun_does_not_run_again_after_an_adoption_whose_reply_was_lost(self) -> None:

@@ -5,8 +5,9 @@ import threading
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from umbel.celery import offered
 from umbel.runtime.clock import SYSTEM
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Members:
         from umbel.celery.app.log import Logging
 
         return Logging(self)
+
+    @property
+    def events(self) -> NoReturn:
+        """Raises ``NotImplementedError``: no worker sends events yet."""
+        raise NotImplementedError(f"app.events: {offered.EVENTS}; see {offered.PAGE}")
 
     @cached_property
     def amqp(self) -> "AMQP":
