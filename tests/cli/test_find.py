@@ -30,6 +30,13 @@ def test_app_comes_before_celery_and_any_other(module: Write) -> None:
     assert find_app("only").main == "zero"
 
 
+@pytest.mark.parametrize("name", ["one.py", "./one.py", "sub/one", "/somewhere/one.py", "one.py:app"])
+def test_a_file_is_no_module(module: Write, name: str) -> None:
+    module("one", app("app"))
+    with pytest.raises(NoApp, match="is a file: name the module"):
+        find_app(name)
+
+
 def test_a_package_is_looked_at_itself_then_its_celery_then_any_then_its_umbel(module: Write) -> None:
     module("a.__init__", app("zero"))
     module("a.celery", app("app"))

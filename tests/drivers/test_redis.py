@@ -17,7 +17,7 @@ from tests.worker.fleet import until
 from umbel.broker.redis import RedisBroker
 from umbel.core.delivery import Accepted, Unknown
 from umbel.core.errors import ImproperlyConfigured, OperationalError
-from umbel.drivers.redis import CutOff, Place, Pool, blocking, connect, parse, sync_connect
+from umbel.drivers.redis import CutOff, Place, Pool, blocking, connect, parse, sync_connect, unreachable
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.broker_conformance import call
 
@@ -93,6 +93,11 @@ def test_tls() -> None:
         ("redis+socket://", "names no socket"),
         ("rediss://host?ssl_cert_reqs=maybe", "none, optional or required"),
         ("redis://host:port", "no usable port"),
+        ("redis://[::1", "is no URL: Invalid IPv6 URL"),
+        (
+            "redis://host?socket_connect_timeout=soon",
+            "socket_connect_timeout of a Redis URL is a number above 0, not 'soon'",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_url(url: str, told: str) -> None:
@@ -127,6 +132,12 @@ def test_a_wrong_password(own_redis: Callable[..., RedisServer]) -> None:
 
 def test_nobody_there() -> None:
     assert "cannot be reached: Connection refused" in refusal(Place(hosts=(("127.0.0.1", 1),)))
+    with pytest.raises(OperationalError, match=r"cannot be reached: Connection refused$"):
+        asyncio.run(connect(Place(hosts=(("127.0.0.1", 1),))))
+    several = OSError(
+        "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call failed"
+    )
+    assert str(unreachable(several, "h")) == "Redis at h cannot be reached: Connection refused"
     assert "cannot be reached: " in refusal(Place(hosts=(("no.such.host.invalid", 1),)))
 
 

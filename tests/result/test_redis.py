@@ -16,7 +16,7 @@ from tests.servers import GivenServer, RedisServer
 from tests.wire import golden
 from tests.worker.fleet import until
 from umbel import Umbel
-from umbel.core.errors import BackendGetMetaError, BackendStoreError, ImproperlyConfigured
+from umbel.core.errors import BackendGetMetaError, BackendStoreError, ImproperlyConfigured, UmbelWarning
 from umbel.core.record import Record
 from umbel.result.lookup import open_store
 from umbel.result.redis import RedisStore, channels, patience, shared_line
@@ -191,7 +191,12 @@ def test_celerys_policy_of_retries_is_read() -> None:
 def test_a_url_is_checked_before_anything_is_sent() -> None:
     with pytest.raises(ImproperlyConfigured, match="the database of a Redis URL is a number"):
         open_store("redis://localhost/zero", expires=None)
-    for url in ("redis://h", "rediss://h", "redis+socket:///tmp/redis.sock"):
+    for option in ("socket_timeout", "max_connections"):
+        with pytest.raises(ImproperlyConfigured, match=f"{option} of a Redis URL is a number above 0, not 'x'"):
+            open_store(f"redis://localhost?{option}=x", expires=None)
+    with pytest.warns(UmbelWarning, match="has no option 'bogus', it is not used"):
+        open_store("redis://localhost?bogus=1", expires=None)
+    for url in ("redis://h", "rediss://h", "redis+socket:///tmp/redis.sock", "redis://h?visibility_timeout=9"):
         assert isinstance(open_store(url, expires=None), RedisStore)
 
 

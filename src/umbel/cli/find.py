@@ -51,6 +51,8 @@ def find_app(name: str) -> Umbel:
     ``name.celery``; the application of a submodule ``name.celery``; any application in the module; that of a
     submodule ``name.umbel``. Raises ``NoApp``.
     """
+    if name.partition(":")[0].endswith(".py") or "/" in name:
+        raise NoApp(f"{name!r} is a file: name the module that it is, as import does, and go to its folder (--workdir)")
     module_name, colon, attribute = name.partition(":")
     if colon:
         found = getattr(load(module_name), attribute, None)

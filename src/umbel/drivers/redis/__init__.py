@@ -6,7 +6,7 @@ from umbel.drivers.redis.aio import Connection, connect
 from umbel.drivers.redis.blocking import Pool, SyncConnection, is_push
 from umbel.drivers.redis.blocking import connect as sync_connect
 from umbel.drivers.redis.handshake import Command, Greeting
-from umbel.drivers.redis.place import Place, parse
+from umbel.drivers.redis.place import Place, number, parse
 from umbel.drivers.redis.trouble import (
     TRACKS_SCRIPTS,
     BadOperation,
@@ -39,6 +39,7 @@ __all__ = [
     "is_elsewhere",
     "is_error",
     "is_push",
+    "number",
     "parse",
     "sync_connect",
     "unreachable",

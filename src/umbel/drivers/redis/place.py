@@ -77,7 +77,10 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
 
     What the URL says after ``?`` wins over ``options``.
     """
-    parts = [urlsplit(part.strip()) for part in url.split(";") if part.strip()]
+    try:
+        parts = [urlsplit(part.strip()) for part in url.split(";") if part.strip()]
+    except ValueError as exc:  # [ without ]
+        raise ImproperlyConfigured(f"{url!r} is no URL: {exc}") from exc
     first = parts[0]
     if len(parts) > 1 and first.scheme != "sentinel":
         raise ImproperlyConfigured(
@@ -92,7 +95,7 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[Place, di
         password=_text(chosen.pop("password", None) or first.password),
         tls=first.scheme == "rediss" or bool(tls) or bool(tls_options),
         tls_options=tuple(tls_options.items()),
-        connect_timeout=4.0 if connect is None else float(connect),
+        connect_timeout=4.0 if connect is None else number("socket_connect_timeout", connect),
         client_name=chosen.pop("client_name", None),
         credentials=chosen.pop("credential_provider", None),
         tagged=re.match(r"[^{]*\{[^}]+\}", str(chosen.get("global_keyprefix") or "")) is not None,
@@ -136,6 +139,17 @@ def _tls_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("ssl_cert_reqs") is not None:
         options["ssl_cert_reqs"] = _verify(options["ssl_cert_reqs"]).name.removeprefix("CERT_").lower()
     return options
+
+
+def number(option: str, value: Any) -> float:
+    """The value of an option. Raises ``ImproperlyConfigured`` for what is no number above 0."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if not found > 0:
+        raise ImproperlyConfigured(f"the option {option} of a Redis URL is a number above 0, not {value!r}")
+    return found
 
 
 def _database(value: Any) -> int:

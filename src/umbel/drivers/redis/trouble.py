@@ -1,5 +1,7 @@
 """What can be wrong with a Redis server, in one sentence each: what, where, what to do. Looks at errors only."""
 
+import os
+import re
 import ssl
 from typing import Any
 
@@ -80,11 +82,20 @@ def unreachable(error: BaseException, place: Any) -> OperationalError:
         why = f"it did not answer in time{NO_TLS if place.tls else ''}"
     elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
         why = f"it answered something else{NO_TLS}"
+    elif isinstance(error, OSError) and (numbers := _numbers(error)):
+        why = ", ".join(dict.fromkeys(map(os.strerror, numbers)))
     elif isinstance(error, OSError) and error.strerror:
         why = error.strerror
     else:
         why = str(error) or type(error).__name__
     return OperationalError(f"Redis at {place} cannot be reached: {why}")
+
+
+def _numbers(error: OSError) -> list[int]:
+    """The system's numbers of an error; asyncio has words of its own, and may make one error of several."""
+    if error.errno is not None:
+        return [error.errno] if error.errno > 0 else []
+    return [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]
 
 
 def too_old(version: tuple[int, ...], place: Any) -> OperationalError:

@@ -13,7 +13,8 @@ from umbel.core import states
 from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
 from umbel.core.record import Record
 from umbel.core.states import READY_STATES
-from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, parse
+from umbel.drivers.options import Options
+from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, number, parse
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.base import Life
 from umbel.result.redis.catalogue import RedisCatalogue
@@ -31,6 +32,12 @@ from umbel.wire.records import JSON, Codec
 _STORE = SUCCESS + resources.files(__name__).joinpath("store.lua").read_text()
 _STORE_SHA = hashlib.sha1(_STORE.encode()).hexdigest()
 _KEY = "celery-task-meta-"
+OPTIONS = frozenset({"global_keyprefix", "max_connections", "result_chord_ordered", "retry_policy", "socket_timeout"})
+OF_CELERY = frozenset(
+    {"health_check_interval", "max_retries", "min_other_sentinels", "result_chord_join_timeout", "retry_on_timeout"}
+    | {"socket_keepalive", "socket_keepalive_options", "visibility_timeout"}
+)
+"""Options that Celery's users may have set, and that mean nothing here: Umbel does by design what they are for."""
 _AT_ONCE = 1000
 """Keys asked for by one command."""
 _TIMEOUT = 30.0
@@ -66,11 +73,13 @@ class RedisStore:
         self._ttl = _whole(expires)
         self._life = Life(expires, failure_expires)
         policy = chosen.get("retry_policy")
-        timeout = float(chosen.get("socket_timeout") or _TIMEOUT)
+        Options(str(self.place), chosen, OPTIONS | OF_CELERY)
+        timeout = number("socket_timeout", chosen.get("socket_timeout") or _TIMEOUT)
+        most = int(number("max_connections", chosen["max_connections"])) if chosen.get("max_connections") else None
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
         ordered = bool(chosen.get("result_chord_ordered", True))
         self.joins = RedisJoins(self.place, prefix, self._ttl, clock, ordered=ordered)
-        self._sync = RedisSyncStore(self, timeout, policy, most=int(chosen.get("max_connections") or 0) or None)
+        self._sync = RedisSyncStore(self, timeout, policy, most=most)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
         self.groups = RedisGroups(self.place, prefix, self._ttl, codec, self._sync.call)
         self.catalogue = RedisCatalogue(self.place, prefix, self._ttl, clock, self._put, self._sync.put, self._call)
