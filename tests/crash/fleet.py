@@ -57,6 +57,8 @@ class Fleet:
         self.entries: list[Entry] = []
         self.open: dict[int, dict[str, Entry]] = {}
         """What runs, by process."""
+        self.worked: set[int] = set()
+        """Processes that have run something."""
         self.ended: set[str] = set()
         self.wanted: dict[str, str] = {}
         """The keys that were handed to the caller, and the ids of those whose results are read."""
@@ -67,7 +69,7 @@ class Fleet:
         self.failpoints.mkdir()
         (folder / "marks").mkdir()
         self._clock_file = folder / "clock"
-        self.offset = 0.0
+        self.offset = self._furthest = 0.0
         self._turn_to(0.0)
         self._number = 0
         self._orders: list[Any] = []
@@ -214,6 +216,7 @@ class Fleet:
         self.entries.append(entry)
         if entry.verb == "start":
             self.open.setdefault(entry.pid, {})[entry.key] = entry
+            self.worked.add(entry.pid)
         elif entry.verb in ("end", "left"):
             self.open.get(entry.pid, {}).pop(entry.key, None)
             self.ended.add(entry.key)
@@ -236,6 +239,12 @@ class Fleet:
                 os.kill(pid, signal.SIGKILL)
         except OSError:
             pass
+
+    def all_work(self) -> bool:
+        """Whether every worker has got so far that it ran something: then there is somebody to rescue others."""
+        return len(self.workers) == self.size and all(
+            self.worked & {worker.process.pid, *worker.descendants()} for worker in self.workers
+        )
 
     def running(self) -> list[int]:
         """Processes that run something, and live."""
@@ -304,6 +313,7 @@ class Fleet:
         self.ledger.note("fault", "clock-jump", slots=0, seconds=seconds)
         self.struck["clock-jump"] += 1
         self._turn_to(self.offset + seconds)
+        self._furthest = max(self._furthest, self.offset)
 
     # The end ----------------------------------------------------------------------------------------------------------
 
@@ -317,7 +327,7 @@ class Fleet:
             self.ledger.note("called", key)
         calling = self.wanted.keys()
         if self.clocked:
-            self.turn_clock(7200)  # what waits for a time that was far ahead
+            self.turn_clock(self._furthest - self.offset + 7200)  # what waits for a time that was far ahead
         self._feeding_stops()
         left: set[str] = set()
 

@@ -15,27 +15,30 @@ BEGIN, END = "<!-- make crash: begin -->", "<!-- make crash: end -->"
 ROOT = Path(__file__).parents[2]
 
 
-def write(path: Path, rows: list[dict[str, Any]], *, seed: int, seconds: float, load: float, problems: int) -> None:
+def write(path: Path, rows: list[dict[str, Any]], *, seed: int, load: float, problems: int) -> None:
     """Replace what stands between the markers."""
     text = path.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    parts = [_about(rows, seed, seconds, load, problems), _pairs(rows), _kinds(rows)]
+    parts = [_about(rows, seed, load, problems), _pairs(rows), _kinds(rows)]
     path.write_text("\n".join([before + BEGIN + "\n", "\n\n".join(parts), "\n" + END + after]))
 
 
-def _about(rows: list[dict[str, Any]], seed: int, seconds: float, load: float, problems: int) -> str:
+def _about(rows: list[dict[str, Any]], seed: int, load: float, problems: int) -> str:
     date = datetime.fromtimestamp(SYSTEM.now(), UTC).strftime("%Y-%m-%d %H:%M UTC")
     command = ["git", "describe", "--always", "--dirty"]
     commit = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    minutes = sum(row["seconds"] for row in rows) / 120
     faults = sum(sum(row["faults"].values()) for row in rows)
     idle = sum(row["idle"] for row in rows)
+    again = [f"{row['adapter']} {row['lane']}" for row in rows if row.get("again")]
+    repeated = f" These pairs had problems in the first attempt and ran again: {', '.join(again)}." if again else ""
     return (
         f"{date}, commit `{commit}`, seed {seed}: {sum(row['tasks'] for row in rows):,} tasks, {faults:,} faults in "
-        f"{seconds / 60:.0f} minutes on {os.cpu_count()} processors (load {load:.1f} before, "
+        f"{minutes:.0f} minutes, two pairs at once, on {os.cpu_count()} processors (load {load:.1f} before, "
         f"{os.getloadavg()[0]:.1f} at the end). {_lost(rows)}, {problems or 'no'} problems. {idle} blows met an idle "
         f"process and do not count. Leases of {LEASE:g} s: recoveries must come within {BOUND:g} s, and {GRACE:g} s "
-        "of grace for a full machine."
+        f"of grace for a full machine.{repeated}"
     )
 
 

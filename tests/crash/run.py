@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--gap", type=float, default=0.4)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--again", type=Path, help="the folder of a run: only pairs that had problems there run again")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md")
     return parser.parse_args()
 
@@ -79,6 +80,12 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 
+def kept_rows(folder: Path) -> list[dict[str, Any]]:
+    """What pairs of an earlier run came to that had no problem."""
+    rows = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    return [row for row in rows if not row["problems"]]
+
+
 def shortfalls(rows: list[dict[str, Any]], given: argparse.Namespace) -> list[str]:
     """What a full run must have and this one has not."""
     found = []
@@ -99,15 +106,20 @@ def main() -> int:
     given = arguments()
     pairs = [(adapter, lane) for lane in LANES for adapter in ADAPTERS]
     chosen = [pair for pair in pairs if not given.only or ":".join(pair) in given.only]
+    kept = kept_rows(given.again) if given.again else []
+    chosen = [pair for pair in chosen if pair not in {(row["adapter"], row["lane"]) for row in kept}]
     folder = Path(tempfile.mkdtemp(prefix="umbel-crash-"))
     began, load = SYSTEM.monotonic(), os.getloadavg()[0]
     with ThreadPoolExecutor(given.at_once) as pool:
         rows = list(pool.map(lambda pair: run_pair(given, folder, *pair), chosen))
+    for row in rows if kept else ():
+        row["again"] = True
+    rows = sorted(kept + rows, key=lambda row: pairs.index((row["adapter"], row["lane"])))
     whole = [row for row in rows if "tasks" in row]
     problems = [f"{row['adapter']} {row['lane']}: {problem}" for row in rows for problem in row["problems"]]
     if not given.only:
         problems += shortfalls(whole, given)
-        write(given.page, whole, seed=given.seed, seconds=SYSTEM.monotonic() - began, load=load, problems=len(problems))
+        write(given.page, whole, seed=given.seed, load=load, problems=len(problems))
     say(f"{sum(sum(row['faults'].values()) for row in whole)} faults in {SYSTEM.monotonic() - began:.0f} s")
     for problem in problems:
         say(problem)

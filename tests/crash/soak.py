@@ -29,6 +29,8 @@ from umbel.runtime.clock import SYSTEM
 
 EXPIRES = 3
 """Seconds that results, dead letters and revocations live."""
+CRASHES = 2.0
+"""Seconds between two tasks that take their process along: more of them would wait for processes to start."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE = 1 << 20
 SETTINGS = {
@@ -77,7 +79,7 @@ class Soak:
         self.called = 0
         self.marks = farm.folder / "marks"
         self.marks.mkdir()
-        self._gate = farm.gate("never")
+        self._crash_at = 0.0
 
     def run(self, seconds: float) -> None:
         """Feed for so long, and sample."""
@@ -120,12 +122,14 @@ class Soak:
         revoked = uuid.uuid4().hex
         farm._app.control.revoke(revoked, terminate=True)
         farm.send("quick", "revoked", task_id=revoked)
-        if self.called % 240 == 0:
+        if SYSTEM.monotonic() > self._crash_at:
+            self._crash_at = SYSTEM.monotonic() + CRASHES
             farm.send("dies_once", number, str(self.marks / str(number)), queue="crashing")
 
     def waiting(self) -> int:
-        depth = self.farm.depth()
-        return depth.ready + depth.claimed
+        """How much is to be done."""
+        depths = [self.farm.depth(queue) for queue in ("celery", "crashing")]
+        return sum(depth.ready + depth.claimed for depth in depths)
 
     def sample(self) -> None:
         for name, pid in self.lived.items():

@@ -22,6 +22,8 @@ OUTAGES = frozenset(
     {"delayed-bytes", "dropped-bytes", "server-kill", "server-stop", "server-freeze", "fail-over", "freeze-all"}
 )
 """Kinds for which nobody can renew, for a while."""
+RESCUERS = frozenset({"kill-worker", "freeze-worker", "freeze-supervisor", "failpoint-rescued"})
+"""Kinds that strike those who rescue."""
 
 
 class Striker:
@@ -37,6 +39,8 @@ class Striker:
         kind = strike.kind
         if kind in OUTAGES:
             self._calm()
+        if kind in RESCUERS:
+            self._staffed()
         if kind.startswith("failpoint-"):
             self._failpoint(kind.removeprefix("failpoint-"))
         elif kind == "kill-process" and self.fleet.lane == "solo":
@@ -46,6 +50,11 @@ class Striker:
         else:
             doing: Callable[[Strike], None] = getattr(self, "_" + kind.replace("-", "_"))
             doing(strike)
+
+    def _staffed(self) -> None:
+        """Somebody who can rescue is left."""
+        with suppress(AssertionError):
+            self.fleet.wait(lambda: not self.fleet.busy and self.fleet.all_work(), SOON, "every worker works")
 
     def _calm(self) -> None:
         """Whoever was struck is rescued, and everybody else has renewed: each outage is shorter than a lease."""

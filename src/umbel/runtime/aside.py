@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from umbel.runtime.unpatched import start
+
 logger = logging.getLogger("umbel.worker")
 
 T = TypeVar("T")
@@ -38,7 +40,7 @@ class Aside:
 
         self._running.add(done)
         done.add_done_callback(self._running.discard)
-        threading.Thread(target=run, name="umbel-aside", daemon=True).start()
+        start(run, "umbel-aside")
         return done
 
     async def wait(self, seconds: float) -> bool:
@@ -120,7 +122,8 @@ async def on_thread(work: Callable[[], T]) -> T:
         else:
             _tell(loop, done, done.set_result, value)
 
-    threading.Thread(target=contextvars.copy_context().run, args=(run,), name="umbel-aside", daemon=True).start()
+    context = contextvars.copy_context()
+    start(lambda: context.run(run), "umbel-aside")
     return await done
 
 
