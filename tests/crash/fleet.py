@@ -35,6 +35,8 @@ LEASE = float(os.environ.get("CRASH_LEASE", "3"))
 PUBLISH_TIMEOUT = 1.0
 BACKLOG = 24
 """How many calls wait or run beyond what the workers have room for."""
+FEW = 50
+"""Tasks that are left when everything else has ended: then it is worth while to look what became of them."""
 SIZES = {"prefork": ("-c", "3"), "solo": ("-c", "1")}
 WIDE = ("-c", "4", "--processes", "2")
 WORKERS = {"solo": 3}
@@ -72,6 +74,7 @@ class Fleet:
         self.offset = self._furthest = 0.0
         self._turn_to(0.0)
         self._number = 0
+        self._look_at = 0.0
         self._orders: list[Any] = []
         self._later: list[tuple[float, Callable[[], None]]] = []
         self.start = round(SYSTEM.now() + 10)  # then somebody leads
@@ -334,6 +337,9 @@ class Fleet:
         def all_ended() -> bool:
             left.clear()
             left.update((calling | set(ticks)) - self.ended)
+            if left and len(left) < FEW and SYSTEM.monotonic() > self._look_at:
+                self._look_at = SYSTEM.monotonic() + 3
+                self._take_failures(left)
             return not left and not self._orders
 
         try:
@@ -347,6 +353,14 @@ class Fleet:
         for worker in list(self.workers):
             self.wait(lambda w=worker: w.process.poll() is not None, 40, "a worker stops")  # type: ignore[misc]
         self.pump()
+
+    def _take_failures(self, keys: set[str]) -> None:
+        """What failed before its code ran wrote nothing."""
+        ids = {self.wanted[key]: key for key in keys if self.wanted.get(key)}
+        with suppress(Exception):
+            for id, record in self.app.store.sync.read(list(ids)).items():
+                if record.status == "FAILURE":
+                    self.ended.add(ids[id])
 
     def _feeding_stops(self) -> None:
         self._feed = lambda: None  # type: ignore[method-assign]

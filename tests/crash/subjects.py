@@ -127,7 +127,8 @@ def breaks(self: Task[..., Any], key: str, how: str, slots: int) -> str:
     if not mark.exists():
         mark.touch()
         if how != "grows":  # then whoever ends it says so
-            ledger.note("fault", how, pids=os.getpid(), slots=slots)
+            facts = {"fails": 1} if how == "limits" else {}
+            ledger.note("fault", how, pids=os.getpid(), slots=slots, **facts)
         getattr(Breakage, how)()
         ledger.note("left", key)
         raise MemoryError(how)

@@ -54,6 +54,14 @@ def test_a_result_that_nobody_sees_is_lost() -> None:
     assert verdict(GOOD + "1 9 call b expect=dead\n1 9 called b\n2 1 left b\n4 9 seen b dead").problems() == []
 
 
+def test_what_fails_beside_a_task_that_takes_all_memory_is_not_lost() -> None:
+    failed = "1 9 call b id=B\n1 9 called b\n4 9 seen b FAILURE\n"
+    assert "b is lost" in problem(failed)
+    assert verdict(GOOD + failed + "2 1 fault limits pids=1 slots=1 fails=1").problems() == []
+    two = failed + failed.replace(" b", " c")
+    assert "c is lost" in problem(two + "2 1 fault limits pids=1 slots=1 fails=1"), "one slot, one failure"
+
+
 def test_a_second_run_needs_a_fault_that_struck_the_first() -> None:
     again = "\n2.6 2 start a id=A\n2.7 2 end a"
     assert len(verdict(GOOD + again).problems()) == 2, "beyond the bound, and without a reason"

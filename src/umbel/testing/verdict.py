@@ -9,7 +9,7 @@ What lines it knows, beside the facts that any line may have (``umbel.testing.le
 - ``seen KEY STATE``: somebody read this final state of it, or found it among the dead letters (``dead``).
 - ``fault KIND pids=P,P slots=N``, before it is done: which processes it reaches, and how many tasks they may run at
   once (0: it may cost no duplicate). ``rescuers=1`` if those who rescue are among them. ``outage=1`` if it lasts until
-  ``mended KIND``.
+  ``mended KIND``. ``fails=1`` if what runs beside may fail for it, as at the end of all memory.
 - ``rescue ID pid=P``, ``back ID``, ``acked ID stored=yes|no``, by ``umbel.testing.witness``.
 """
 
@@ -129,9 +129,13 @@ class _Case:
     # Lost -------------------------------------------------------------------------------------------------------------
 
     def _lost(self) -> Iterator[Problem]:
+        starving = sum(int(fault.facts.get("slots", 0)) for fault in self.faults if fault.facts.get("fails"))
         for key in self.keys:
             if not self.by_key["called", key]:
                 continue  # nobody was told that it is out
+            if starving and any("FAILURE" in entry.words for entry in self.by_key["seen", key]):
+                starving -= 1
+                continue  # it failed, and said why, for want of what the fault took away
             wanted = self.by_key["call", key][0].facts.get("expect", "SUCCESS")
             seen = {word for entry in self.by_key["seen", key] for word in entry.words}
             if wanted == "SUCCESS" and not self.by_key["end", key]:
