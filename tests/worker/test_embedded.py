@@ -14,7 +14,7 @@ import pytest
 
 from tests.worker import subjects
 from umbel import Umbel, signals
-from umbel.exceptions import ImproperlyConfigured
+from umbel.exceptions import ImproperlyConfigured, TimeLimitExceeded
 from umbel.worker import limits
 
 
@@ -169,3 +169,39 @@ def test_worker_main_works(folder: Path) -> None:
         program.terminate()
         program.communicate()
     assert program.returncode == 0
+
+
+@pytest.mark.parametrize("lane", ["threads", "asyncio"])
+def test_lanes_of_many_places_run_beside_a_block_where_no_process_could(app: Umbel, lane: str) -> None:
+    both = threading.Barrier(2)
+
+    @app.task(name="meet")
+    def meet() -> bool:
+        both.wait(20)
+        return threading.current_thread() is not threading.main_thread()
+
+    @app.task(name="long", time_limit=0.2)
+    def long() -> None:
+        may_end.wait(20)
+
+    may_end = threading.Event()
+    with app.Worker(pool=lane, concurrency=2) as worker:
+        assert [call.get(timeout=20) for call in (meet.delay(), meet.delay())] == [True, True]
+        assert worker.concurrency == 2
+        with pytest.raises(TimeLimitExceeded):
+            long.delay().get(timeout=20)
+        may_end.set()
+        assert [call.get(timeout=20) for call in (meet.delay(), meet.delay())] == [True, True]
+    assert worker.exitcode == 0
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("umbel")]:
+        thread.join(20)
+        assert not thread.is_alive(), thread
+
+
+def test_processes_that_could_not_import_the_app_are_refused_at_once(db_url: str) -> None:
+    nowhere = Umbel("nowhere", broker=db_url, set_as_current=False)
+    with (
+        pytest.raises(ImproperlyConfigured, match=r"in no module .* use the pool solo, threads or asyncio"),
+        nowhere.Worker(pool="prefork"),
+    ):
+        pass

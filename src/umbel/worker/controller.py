@@ -32,6 +32,8 @@ from umbel.worker.supervisor import Supervisor
 logger = logging.getLogger("umbel.worker")
 Beside = Callable[[], AbstractContextManager[object]]
 """What runs in the worker's first process as long as the worker does."""
+WITHIN = ("threads", "asyncio")
+"""Lanes that can run beside a block of the program itself."""
 SOON = 30.0
 """Seconds that a ``with`` block waits for its worker to be ready."""
 
@@ -67,6 +69,7 @@ class Worker:
         self.plan: Plan
         self._on_banner = on_banner
         self._beside = beside
+        self._inside = False
         self._lock = threading.Lock()
         self._stop: Callable[[], None] | None = None
         self._soon: Callable[[Callable[[], object]], object] | None = None
@@ -109,7 +112,7 @@ class Worker:
             self.prepare()
             self._on_banner(make_banner(self.app, self.plan))
             with redirected(self.plan.log if self._is_program() else None):
-                self.exitcode = self._run_solo() if self.plan.pool == "solo" else self._run_processes()
+                self.exitcode = self._run_inside() if self._inside else self._run_processes()
                 signals.worker_shutdown.send(sender=self)
             return self.exitcode
         finally:
@@ -133,11 +136,31 @@ class Worker:
         self.queues = list(chosen_queues(app, options))
         signals.celeryd_after_setup.send(sender=self.hostname, **told)
         self.plan = make_plan(app, options, tuple(self.queues))
-        if app.broker.features.reach == "process" and self.plan.pool != "solo":
-            raise ImproperlyConfigured(f"{app.broker.url} reaches no other process than its own: use --pool solo")
+        self._inside = self._runs_inside()
         app.conf.freeze()
 
-    def _run_solo(self) -> int:
+    def _runs_inside(self) -> bool:
+        """Whether tasks run in this very process. Beside a block two wide lanes do where no other process could.
+
+        Raises ``ImproperlyConfigured`` where there must be processes and cannot be.
+        """
+        plan, broker = self.plan, self.app.broker
+        alone = broker.features.reach == "process"
+        lost = not self._is_program() and plan.app_at is None
+        if plan.pool == "solo":
+            return True
+        if not self._is_program() and plan.pool in WITHIN and plan.processes == 1 and (alone or lost):
+            return True
+        if alone:
+            raise ImproperlyConfigured(f"{broker.url} reaches no other process than its own: use --pool solo")
+        if lost:
+            raise ImproperlyConfigured(
+                f"{self.app!r} is in no module from which the processes of {plan.pool} could import it: "
+                f"use the pool solo, {' or '.join(WITHIN)}"
+            )
+        return False
+
+    def _run_inside(self) -> int:
         with self._beside(), self.app.beside_worker(self):
             return solo.run_solo(self)
 

@@ -112,6 +112,11 @@ class CoroutineLane(PumpLane):
         self._pumps = False
         self.pump()
 
+    def free(self) -> None:
+        """As the lane says."""
+        super().free()
+        self.threads.shutdown(wait=False)
+
     def waiter(self) -> tuple[Answer, Callable[[], Any]]:
         """For plain functions, on their threads. Coroutines await a future instead."""
         return thread_waiter()

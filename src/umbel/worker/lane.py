@@ -72,6 +72,9 @@ class Lane:
         """Run until the hand is closed and empty."""
         raise NotImplementedError
 
+    def free(self) -> None:
+        """Nothing runs any more, and the process may live on: let go of threads."""
+
     def waiter(self) -> tuple[Answer, Callable[[], Any]]:
         """Two ends of one answer: the first is called on the I/O thread, the second waits for it where a task runs."""
         raise NotImplementedError

@@ -1,4 +1,7 @@
-"""``--pool solo``: one process that is its own worker, for debugging. No supervisor, so no hard limits."""
+"""A worker without a supervisor, in this very process: ``--pool solo``, and other lanes beside a block of a test.
+
+Nobody enforces the hard limits of ``solo``; the others see to theirs themselves.
+"""
 
 import logging
 import os
@@ -28,10 +31,10 @@ logger = logging.getLogger("umbel.worker")
 
 
 def run_solo(worker: "Worker") -> int:
-    """Run tasks on this thread until told to stop."""
+    """Run tasks on this thread, or on those of its lane, until told to stop."""
     plan = worker.plan
     with folder_for_life() as folder:
-        board = Board(folder / "board", create_width=1)
+        board = Board(folder / "board", create_width=plan.width)
         id = ConsumerId(secrets.token_hex(16))
         process = Process(worker.app, plan, id, board)
         vitals = Vitals(plan, worker.app.clock, supervisor=None, clocked=worker.app.broker.features.liveness == "clock")
@@ -52,6 +55,7 @@ def run_solo(worker: "Worker") -> int:
             process.run()
         finally:
             caretaker.stop()
+            process.lane.free()
         signals.worker_process_shutdown.send(sender=plan.nodename, pid=os.getpid(), exitcode=0)
     return 0
 

@@ -175,6 +175,10 @@ class WideLane(Lane):
         """What the process has set before its first task; each task has a copy of its own."""
         self._count = 0
 
+    def free(self) -> None:
+        """As the lane says."""
+        self.limiter.stop()
+
     def terminate(self, generation: int, serial: int, number: int) -> None:
         """End that task alone; the others of this process go on, which a signal to it would not let them."""
         for runner in self.latest:
@@ -269,12 +273,18 @@ class Limiter:
         self._until = 0.0
         self._asked = self._answered = 0.0
         self._named: WideRunner | None = None
+        self._stopped = False
         self.main = 0
 
     def start(self, main: int) -> None:
-        """Watch, until the process ends. ``main``: the identifier of the thread that the places depend on."""
+        """Watch, until it is stopped. ``main``: the identifier of the thread that the places depend on."""
         self.main = main
         start(self._run, "umbel-limits")
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stopped = True
+        self._nudge()
 
     def watch(self, runner: WideRunner) -> None:
         """Something starts to run."""
@@ -296,7 +306,7 @@ class Limiter:
             pass  # it has not rested yet, and will not now
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             self._until = NEVER  # whoever starts while it looks makes it look again
             try:
                 self._until = until = self._look()
