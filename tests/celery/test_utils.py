@@ -202,15 +202,23 @@ def test_a_thread_does_its_body_until_it_is_stopped() -> None:
 
 
 def test_a_timer_calls_again_and_again_and_stands_still_with_whom_it_belongs_to() -> None:
-    alive, called = threading.Event(), threading.Semaphore(0)
-    timer = timer2.Timer(pulse=lambda: alive.wait(20))
-    entry = timer.call_repeatedly(0, called.release)
+    alive, asked, called = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def pulse() -> None:
+        asked.set()
+        assert alive.wait(20)
+
     alive.set()
+    timer = timer2.Timer(pulse=pulse)
+    entry = timer.call_repeatedly(0, called.release)
     assert all(called.acquire(timeout=20) for _ in range(3))
     entry.cancel()
+    timer.clear()
     alive.clear()
+    asked.clear()
     late = threading.Event()
     timer.call_after(0, late.set)
+    assert asked.wait(20)
     assert not late.is_set()
     alive.set()
     assert late.wait(20)
