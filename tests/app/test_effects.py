@@ -272,7 +272,7 @@ def test_a_store_is_not_asked_more_often_than_the_settings_say(
     app: Umbel, always: bool, most: int, failures: int
 ) -> None:
     app.conf.update(result_backend_always_retry=always, result_backend_max_retries=most)
-    result = app.AsyncResult("one", store=Away(failures))
+    result = app.AsyncResult("one", backend=Away(failures))
     with pytest.raises(BackendGetMetaError):
         result.get()
 
@@ -284,7 +284,7 @@ def test_a_store_is_asked_again_with_pauses_that_grow(app: Umbel, clock: TurnedC
         result_backend_base_sleep_between_retries_ms=100,
         result_backend_max_sleep_between_retries_ms=300,
     )
-    assert app.AsyncResult("one", store=Away(4)).get() == 5
+    assert app.AsyncResult("one", backend=Away(4)).get() == 5
     assert clock.pauses == [0.1, 0.2, 0.3, 0.3]
 
 
@@ -294,7 +294,7 @@ def test_a_store_is_asked_again_by_coroutines_too(app: Umbel, clock: TurnedClock
             return super().read(ids)
 
     app.conf.result_backend_always_retry = True
-    assert asyncio.run(app.AsyncResult("one", store=Awaited(1)).aget()) == 5
+    assert asyncio.run(app.AsyncResult("one", backend=Awaited(1)).aget()) == 5
     assert clock.pauses == [0.01]
 
 

@@ -204,6 +204,7 @@ def test_an_app_has_celerys_parts() -> None:
     app.backend.store_result("x", 3, "SUCCESS")
     app.backend.store_result("x", None, "FAILURE")
     assert (app.AsyncResult("x").get(timeout=5), app.backend.get_result("x")) == (3, 3)
+    assert app.AsyncResult("x", backend=app.backend).get(timeout=5) == 3
     app.backend.mark_as_failure("y", ValueError(1))
     assert isinstance(app.backend.wait_for("y", timeout=5)["result"], ValueError)
     with pytest.raises(NotImplementedError, match="No result backend"):

@@ -35,7 +35,7 @@ class AsyncResult(Generic[R]):
     def __init__(
         self,
         id: str,
-        store: "Store | None" = None,
+        backend: "Store | None" = None,
         task_name: str | None = None,
         app: "Umbel | None" = None,
         parent: Any = None,
@@ -50,7 +50,7 @@ class AsyncResult(Generic[R]):
         self.ignored = ignored
         self.sent_to = queue
         self._app = app
-        self._store = store
+        self._store: Store | None = getattr(backend, "umbel_store", backend)  # a backend in Celery's shape has one
         self._record: Record | None = None
         self._name = task_name
         self._callbacks: list[tuple[Callable[[Any], Any], Callable[[BaseException], Any] | None]] = []

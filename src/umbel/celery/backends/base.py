@@ -42,6 +42,13 @@ class Backend(Keeping, Marking):
 
         return BackendStore(app, cls(app=app, url=url), url or f"{cls.__module__}:{cls.__qualname__}")
 
+    @property
+    def umbel_store(self) -> Store:
+        """A store that asks this backend: what a handle on a result reads that is given it."""
+        from umbel.celery.backends.store import BackendStore
+
+        return BackendStore(self.app, self, self.as_uri())
+
     # What it is asked -------------------------------------------------------------------------------------------------
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:

@@ -214,6 +214,11 @@ class StoreBackend(Backend):
         super().__init__(app, url=store.url)
         self.store = store
 
+    @property
+    def umbel_store(self) -> Store:
+        """The store itself."""
+        return self.store
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "store":
             raise AttributeError(name)
