@@ -140,7 +140,7 @@ class Client:
             check_followers(options)
             embed = embedded(options, embed)
         merged, destination = plan.merge(args, kwargs, options)
-        headers, properties, due = self._head(plan, args, kwargs, merged, destination)
+        headers, properties, due = self._head(plan, args, kwargs, merged, destination, options)
         if embed is not None and (block := block_of(embed.chain)) is not None:
             headers.umbel_rest = block
         custom = merged.get("headers")
@@ -180,11 +180,20 @@ class Client:
         return plan
 
     def _head(
-        self, plan: Plan, args: Args, kwargs: Kwargs, options: Mapping[str, Any], destination: Destination
+        self,
+        plan: Plan,
+        args: Args,
+        kwargs: Kwargs,
+        options: Mapping[str, Any],
+        destination: Destination,
+        given: Mapping[str, Any] | None,
     ) -> tuple[Headers, Properties, float | None]:
         parent = request.current.get()
-        if parent is None and options is plan.routed and plan.skeleton is not None:
-            return *plan.skeleton.head(uuid(self.app.clock.now()), args, kwargs), None
+        if options is plan.routed and plan.skeleton is not None:
+            if parent is None:
+                task_id = (given and given.get("task_id")) or uuid(self.app.clock.now())
+                return *plan.skeleton.head(task_id, args, kwargs, given), None
+            options = {**options, **given} if given else options
         get, conf = options.get, self.app.conf
         task_id = get("task_id") or uuid(self.app.clock.now())
         parent_id, root_id, priority = get("parent_id"), get("root_id"), get("priority")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app.config import Config
 from umbel.app.nearest import advice
-from umbel.app.skeleton import Skeleton, skeleton
+from umbel.app.skeleton import PLACE, Skeleton, skeleton
 from umbel.core.errors import EncodeError, ImproperlyConfigured
 from umbel.core.message import Embed
 from umbel.core.options import merge
@@ -131,8 +131,15 @@ class Plan:
     def merge(
         self, args: Any, kwargs: Any, options: Mapping[str, Any] | None
     ) -> tuple[dict[str, Any] | Mapping[str, Any], Destination]:
-        """The options of one call, and where they lead. Raises ``TypeError`` for an option that calls do not have."""
-        if not options and self.routed is not None and self.destination is not None:
+        """The options of one call, and where they lead. Raises ``TypeError`` for an option that calls do not have.
+
+        Those that only say what the call is a part of lead nowhere else: they are not among what is returned then.
+        """
+        if (
+            (not options or (self.skeleton is not None and options.keys() <= PLACE))
+            and self.routed is not None
+            and self.destination is not None
+        ):
             return self.routed, self.destination
         call = options or {}
         if not call.keys() <= OPTIONS:

@@ -17,6 +17,8 @@ _PLAIN = frozenset(
     {"queue", "exchange", "routing_key", "delivery_mode", "priority", "serializer", "compression", "ignore_result"}
 )
 """The options that a skeleton knows what to do with."""
+PLACE = frozenset({"task_id", "group_id", "group_index", "root_id", "parent_id"})
+"""Options that say only what a call is a part of."""
 
 
 class Skeleton:
@@ -32,10 +34,15 @@ class Skeleton:
         priority = options.get("priority")
         self._priority = (conf.task_default_priority or 0) if priority is None else priority
 
-    def head(self, task_id: str, args: Any, kwargs: Any) -> tuple[Headers, Properties]:
-        """Headers and properties of a call that no task makes."""
+    def head(
+        self, task_id: str, args: Any, kwargs: Any, place: Mapping[str, Any] | None = None
+    ) -> tuple[Headers, Properties]:
+        """Headers and properties of a call that no task makes. ``place``: options of ``PLACE``."""
         headers = copy(self._headers)
         headers.id = headers.root_id = task_id
+        if place:
+            headers.group, headers.group_index = place.get("group_id"), place.get("group_index")
+            headers.root_id, headers.parent_id = place.get("root_id") or task_id, place.get("parent_id")
         headers.argsrepr, headers.kwargsrepr = short(args, self._levels), short(kwargs, self._levels)
         headers.origin = origin()
         headers.stamps = {}
