@@ -61,6 +61,20 @@ def test_what_is_not_acknowledged_goes_back_and_what_is_settled_is_settled_once(
         assert box.qsize() == 0
 
 
+def test_a_queue_at_a_connection_is_declared_read_and_purged(connection: Connection) -> None:
+    box = Queue("box", Exchange("post"), "parcel")(connection)
+    assert box.declare() == "box"
+    for number in range(3):
+        connection.Producer().publish([number], exchange="post", routing_key="parcel")
+    message = box.get()
+    assert message.payload == [0]
+    message.ack()
+    assert box.get().payload == [1]
+    connection.release()
+    with connection:
+        assert (box.purge(), box.get(), box.exchange) == (2, None, Exchange("post")), "what was not settled is back"
+
+
 def test_a_message_of_an_untrusted_kind_is_not_decoded(connection: Connection) -> None:
     errors: list[Exception] = []
     Producer(connection).publish({"a": 1}, routing_key="box")

@@ -209,5 +209,10 @@ def test_an_app_has_celerys_parts() -> None:
     assert isinstance(app.backend.wait_for("y", timeout=5)["result"], ValueError)
     with pytest.raises(NotImplementedError, match="No result backend"):
         celery.Celery("none", broker="memory://", set_as_current=False).backend.get_result("x")
+    assert (app.configured, app.fixups, app.namespace) == (True, (), None)
+    begun = []
+    app.on_after_fork.connect(lambda sender, **_: begun.append(sender), weak=False)
+    celery.signals.worker_process_init.send(sender=None)
+    assert begun == [app]
     again = pickle.loads(pickle.dumps(app))
     assert (again.main, again.conf.broker_url) == ("proj", "memory://parts")

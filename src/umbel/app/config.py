@@ -77,6 +77,11 @@ class Config(Settings, MutableMapping[str, Any]):
             raise KeyError(name)
         return setting.default(self.defaults)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether no configuration object waits to be read."""
+        return self._pending is None
+
     def load(self) -> None:
         """Read the configuration object now, if there is one that was not read."""
         if self._pending is None:

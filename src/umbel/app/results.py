@@ -31,6 +31,8 @@ class AsyncResult(Generic[R]):
     """The handle on one call, by task id. Compares equal to other handles on it, and to the id."""
 
     TimeoutError = TimeoutError
+    supports_native_join = True
+    """Celery's name: many are read at once."""
 
     def __init__(
         self,

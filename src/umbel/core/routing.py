@@ -160,6 +160,12 @@ class Queue(msgspec.Struct, frozen=True):
             tuple(_binding_of(binding) for binding in getattr(queue, "bindings", None) or ()),
         )
 
+    def bind(self, channel: Any) -> Any:
+        """The queue at a connection (kombu's ``queue(channel)``): to declare, purge and read it there."""
+        return channel.bound(self)
+
+    __call__ = maybe_bind = bind
+
     @property
     def is_fanout(self) -> bool:
         """Whether it gets everything that is sent to its exchange."""

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from umbel.app import signals
+from umbel.app.signals import Signal
 from umbel.celery import offered
 from umbel.runtime.clock import SYSTEM
 
@@ -149,6 +151,31 @@ class Members:
         """What ``task_annotations`` says."""
         said = self._umbel().conf.task_annotations
         return () if not said else tuple(said) if isinstance(said, list | tuple) else (said,)
+
+    @property
+    def configured(self) -> bool:
+        """Whether the settings have been read."""
+        return self._umbel().conf.is_read
+
+    @property
+    def namespace(self) -> str | None:
+        """What the names of settings begin with, as it was given."""
+        return self._umbel().conf.namespace
+
+    fixups: tuple[Any, ...] = ()
+    """Celery's adapters to frameworks: none, Umbel's own is found where it is needed."""
+
+    @cached_property
+    def on_after_fork(self) -> Signal:
+        """Sent in each process of a worker as it begins. Sender: app."""
+        app = self._umbel()
+        found = Signal("on_after_fork", "Sender: app. A process of a worker has begun.")
+
+        def relay(**told: Any) -> None:
+            found.send(sender=app)
+
+        signals.worker_process_init.connect(relay, weak=False)
+        return found
 
     # Tasks ------------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Connection:
         self._sync: SyncProducer | None = None
         self._app: Any = None
         self._consumers: list[Any] = []
+        self._kept: list[Any] = []
 
     @classmethod
     def of_app(cls, app: Any) -> "Connection":
@@ -187,7 +188,7 @@ class Connection:
 
     def release(self) -> None:
         """Free what it opened. It may be used again."""
-        consumers, self._consumers = self._consumers, []
+        consumers, self._consumers, self._kept = [*self._consumers, *self._kept], [], []
         for consumer in consumers:
             consumer.close()
         sync, self._sync = self._sync, None
@@ -256,6 +257,11 @@ class Connection:
         if consumer not in self._consumers:
             self._consumers.append(consumer)
 
+    def keep(self, consumer: Any) -> None:
+        """Close it with the connection: what it has taken and not settled is then handed back."""
+        self._kept = [one for one in self._kept if not one.is_done]
+        self._kept.append(consumer)
+
     def left(self, consumer: Any) -> None:
         """It wants no more."""
         if consumer in self._consumers:
@@ -274,6 +280,10 @@ class Connection:
         broker = self.broker
         if isinstance(broker, Declares):
             broker.declare(queues)
+
+    def bound(self, queue: Queue) -> "BoundQueue":
+        """The queue, here."""
+        return BoundQueue(queue, self)
 
     def send(self, message: Any, exchange: Exchange | None, *, due: float | None, deadline: float) -> None:
         """Publish one message, to an exchange or to the queue that its routing key names.
@@ -300,6 +310,49 @@ class Connection:
                 "pass declare=[queue], or name the queue as routing_key"
             )
         return [Outgoing(name, message, due) for name in names]
+
+
+class BoundQueue:
+    """A queue at a connection. What else it is asked, the queue answers."""
+
+    def __init__(self, queue: Queue, channel: Connection) -> None:
+        self.queue, self.channel, self.is_bound = queue, channel, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.queue, name)
+
+    def declare(self, nowait: bool = False, **more: Any) -> str:
+        """Know it and what it is bound to; returns its name."""
+        self.channel.declare([self.queue])
+        return self.queue.name
+
+    queue_declare = declare
+
+    def get(self, no_ack: bool | None = None, accept: Any = None) -> Any:
+        """The next message that is there, or None. It belongs to a consumer of its own until it is settled."""
+        from umbel.celery.kombu.messaging import Consumer
+
+        found: list[Any] = []
+        consumer = Consumer(self.channel, [self.queue], no_ack=no_ack, accept=accept, on_message=found.append)
+        if not consumer.serve(0):
+            consumer.close()
+            return None
+        self.channel.keep(consumer)
+        return found[0]
+
+    def purge(self, nowait: bool = False) -> int:
+        """Delete what waits in it, and say how many messages there were."""
+        from umbel.celery.kombu.messaging import Consumer
+
+        found: list[Any] = []
+        consumer = Consumer(self.channel, [self.queue], no_ack=True, on_message=found.append)
+        while consumer.serve(0):
+            pass
+        consumer.close()
+        return len(found)
+
+    def __repr__(self) -> str:
+        return f"<bound {self.queue!r}>"
 
 
 class ConnectionPool:

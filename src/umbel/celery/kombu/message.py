@@ -26,7 +26,7 @@ class Message:
         self.channel = consumer.channel
         self.delivery_tag = str(delivery.ticket.serial)
         self.acknowledged = False
-        self._delivery, self._consumer = delivery, consumer
+        self._delivery, self.consumer = delivery, consumer
         self._payload: list[Any] = []
         self.errors: list[Exception] = []
         self.headers: dict[str, Any] = {}
@@ -65,7 +65,7 @@ class Message:
             return data.decode(message.content_encoding, "replace")
         if message.content_type == "application/data":
             return data
-        return serializers.decode(data, message.content_type, message.content_encoding, self._consumer.accept)
+        return serializers.decode(data, message.content_type, message.content_encoding, self.consumer.accept)
 
     def ack(self, multiple: bool = False) -> None:
         """It is done. Raises ``MessageStateError`` for one that was settled."""
@@ -96,7 +96,7 @@ class Message:
     def _settle(self, disposition: Disposition) -> None:
         if self.acknowledged:
             raise MessageStateError("the message was settled already")
-        self._consumer.settle(Settlement(self._delivery.ticket, disposition))
+        self.consumer.settle(Settlement(self._delivery.ticket, disposition))
         self.acknowledged = True
 
     def __repr__(self) -> str:

@@ -280,6 +280,11 @@ class Consumer:
         self.receive(body, message)
         return True
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was closed."""
+        return self._line is None
+
     def settle(self, settlement: Settlement) -> None:
         """Say what becomes of a message."""
         if self._line is None:
