@@ -53,6 +53,10 @@ ABSENT: dict[str, dict[str, str]] = {
             "handle_remote_command_error highlight"
         ),
     },
+    "umbel.celery.contrib.testing.app": {"a worker in a test leaves logging alone": "UnitLogging"},
+    "umbel.celery.contrib.testing.manager": {INSIDE: "E_STILL_WAITING humanize_seconds"},
+    "umbel.celery.contrib.testing.worker": {"app.Worker() is the class": "TestWorkController"},
+    "umbel.celery.security": {"accept_content says what is decoded": "disable_untrusted_serializers"},
     "umbel.celery.concurrency": {NO_POOL: "get_available_pool_names get_implementation"},
     "umbel.celery.kombu": {
         INSIDE: "disable_insecure_serializers enable_insecure_serializers eventloop",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from umbel.app.application import Umbel
+from umbel.celery import offered
 from umbel.celery.app.current import get_current_app
 
 
@@ -21,3 +22,6 @@ def setup_security(
 
 
 __all__ = ["setup_security"]
+
+
+__getattr__ = offered.names_not_in(__name__)

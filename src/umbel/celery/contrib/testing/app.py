@@ -6,6 +6,7 @@ from typing import Any
 
 from umbel.app import ambient
 from umbel.app.application import Umbel
+from umbel.celery import offered
 from umbel.celery.app.base import Celery
 from umbel.celery.app.current import get_current_app
 from umbel.celery.contrib.testing import tasks
@@ -94,3 +95,6 @@ def current_app_with(settings: Mapping[str, Any]) -> Iterator[Umbel]:
     app = get_current_app()
     with app.conf.overridden(settings):
         yield app
+
+
+__getattr__ = offered.names_not_in(__name__)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 from umbel.app.application import Umbel
 from umbel.app.results import AsyncResult
 from umbel.app.resultsets import ResultSet
+from umbel.celery import offered
 from umbel.core import states
 from umbel.core.errors import OperationalError, TimeoutError
 
@@ -177,3 +178,6 @@ def _pauses(start: float, step: float, longest: float) -> Iterator[float]:
     while True:
         yield min(pause, longest)
         pause += step
+
+
+__getattr__ = offered.names_not_in(__name__)

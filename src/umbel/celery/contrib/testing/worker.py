@@ -8,6 +8,7 @@ from typing import Any
 from umbel.app.application import Umbel
 from umbel.app.signals import Signal
 from umbel.app.waiting import allow_join_result
+from umbel.celery import offered
 from umbel.celery.contrib.testing.tasks import ping
 from umbel.celery.utils.nodenames import gethostname
 
@@ -38,8 +39,7 @@ def start_worker(
     import the application. Without ``loglevel`` and ``logfile`` it leaves logging alone, unless the app has
     ``enable_logging``. Raises ``RuntimeError`` if it has not stopped within ``shutdown_timeout`` seconds.
     """
-    app.finalize()
-    app.set_current()
+    setup_app_for_worker(app)
     if loglevel is None and getattr(app, "enable_logging", False):
         loglevel = WORKER_LOGLEVEL
     options = {name: value for name, value in options.items() if name not in BY_DESIGN}
@@ -59,9 +59,18 @@ def start_worker(
         test_worker_stopped.send(sender=app, worker=worker)
 
 
+def setup_app_for_worker(app: Umbel, loglevel: str | int | None = None, logfile: str | None = None) -> None:
+    """Make ``app`` ready for a worker: all its tasks are there, and it is the current one. The worker does the rest."""
+    app.finalize()
+    app.set_current()
+
+
 def _ping(app: Umbel, queue: str, timeout: float) -> None:
     """Raise ``AssertionError`` if the worker does not answer, and ``TimeoutError`` if it is silent."""
     with allow_join_result():
         answer = app.tasks[ping.name].apply_async(queue=queue).get(timeout=timeout)
     if answer != "pong":
         raise AssertionError(f"the worker answered {answer!r} to celery.ping")
+
+
+__getattr__ = offered.names_not_in(__name__)
