@@ -275,3 +275,20 @@ def test_what_failed_runs_again_in_memory_too() -> None:
             assert app.AsyncResult(result.id).get(timeout=20) == 6
             assert [one.phase for one in app.workflows] == ["succeeded"]
     assert sorted(map(str, ran)) == ["0", "1", "2", "2", "3", "total"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_result_store_that_is_away_keeps_no_chain_from_being_called(
+    caplog: pytest.LogCaptureFixture, asynchronous: bool
+) -> None:
+    url = f"memory://away-{asynchronous}"
+    caplog.set_level("WARNING", "umbel")
+    with Umbel("live", broker=url, backend="redis://127.0.0.1:1/0", set_as_current=False) as app:
+        app.task(add, name="t.add")
+        for _ in range(2):
+            whole = chain(sig(app, 1), sig(app, 2), app=app)
+            result = asyncio.run(whole.adelay()) if asynchronous else whole.delay()
+            assert result.id
+        assert app.sync_producer.survey(["celery"])[0].ready == 2
+    (told,) = [line for line in caplog.messages if "app.workflows will not know" in line]
+    assert "127.0.0.1:1" in told

@@ -77,8 +77,6 @@ def _built(
     messages = [message for call in unfolded.calls for message in prepare(app, call)]
     if keeps and unfolded.result is not None:
         kept = structure(app, whole, args, kwargs, for_eager(plain), unfolded.result, made)
-        kept.records.extend(unfolded.rests)  # in the same round trip
-        unfolded.rests = []
     return unfolded, messages, kept
 
 

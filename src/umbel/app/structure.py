@@ -1,10 +1,12 @@
 """What is kept of a workflow when it is called: its structure, beside its results. Stores nothing itself."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from umbel.app import request
 from umbel.app.identity import family_of
+from umbel.core.errors import BackendStoreError
 from umbel.core.record import Record
 from umbel.core.unfolding import Result
 from umbel.core.workflow import Workflow, tasks_of
@@ -13,6 +15,10 @@ from umbel.wire import workflows as wire
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
+
+logger = logging.getLogger("umbel")
+AGAIN_AFTER = 30.0
+"""Seconds after which a store that could not be reached is tried again."""
 
 
 class Structure(NamedTuple):
@@ -24,7 +30,9 @@ class Structure(NamedTuple):
 
 def is_kept(app: "Umbel") -> bool:
     """Whether the app's workflows are kept."""
-    return app.conf.result_keep_workflows and isinstance(app.store, CanList)
+    if not app.conf.result_keep_workflows or not isinstance(app.store, CanList):
+        return False
+    return app.workflows.not_before is None or app.clock.monotonic() >= app.workflows.not_before
 
 
 def structure(
@@ -46,12 +54,25 @@ def structure(
 
 
 def note(app: "Umbel", kept: Structure | None) -> None:
-    """Store it."""
-    if kept is not None and isinstance(app.store, CanList):
+    """Store it. A store that cannot be reached keeps no call from being made: for a while, it is not tried again."""
+    if kept is None or not isinstance(app.store, CanList):
+        return
+    try:
         app.store.catalogue.note_sync(*kept)
+    except BackendStoreError as error:
+        _not_kept(app, error)
 
 
 async def anote(app: "Umbel", kept: Structure | None) -> None:
     """``note``, for coroutines."""
-    if kept is not None and isinstance(app.store, CanList):
+    if kept is None or not isinstance(app.store, CanList):
+        return
+    try:
         await app.store.catalogue.note(*kept)
+    except BackendStoreError as error:
+        _not_kept(app, error)
+
+
+def _not_kept(app: "Umbel", error: BackendStoreError) -> None:
+    logger.warning("app.workflows will not know this workflow, nor those of the next %g s: %s", AGAIN_AFTER, error)
+    app.workflows.not_before = app.clock.monotonic() + AGAIN_AFTER

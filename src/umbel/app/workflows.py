@@ -90,6 +90,8 @@ class Workflows:
 
     def __init__(self, app: "Umbel") -> None:
         self._app = app
+        self.not_before: float | None = None
+        """Until when no structure is kept, because the store could not be reached (monotonic seconds)."""
 
     # Looking ----------------------------------------------------------------------------------------------------------
 

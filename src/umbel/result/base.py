@@ -149,7 +149,10 @@ class Catalogue(Protocol):
         """``note``, blocking."""
 
     async def note(self, key: str, records: Sequence[Record]) -> None:
-        """Store records as ``Store.write`` does, and add a key, in one round trip. Raises ``BackendStoreError``."""
+        """Store records as ``Store.write`` does, and add a key, in one round trip: once, and within a few seconds.
+
+        Raises ``BackendStoreError``.
+        """
 
     async def newest(self, limit: int) -> list[str]:
         """The keys that were added last, the newest first. Raises ``BackendGetMetaError``."""

@@ -3,14 +3,15 @@
 A result is ``celery-task-meta-<id>``, published on the channel of the same name. The server lets results expire.
 """
 
+import asyncio
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from umbel.core import states
-from umbel.core.errors import BackendGetMetaError, DecodeError, OperationalError
+from umbel.core.errors import BackendGetMetaError, BackendStoreError, DecodeError, OperationalError
 from umbel.core.record import Record
 from umbel.core.states import READY_STATES
 from umbel.drivers.options import Options
@@ -40,6 +41,8 @@ OF_CELERY = frozenset(
 """Options that Celery's users may have set, and that mean nothing here: Umbel does by design what they are for."""
 _AT_ONCE = 1000
 """Keys asked for by one command."""
+NOTE_WITHIN = 2.0
+"""Seconds that noting a workflow may take its caller."""
 _TIMEOUT = 30.0
 """Seconds that the server may take for an answer, unless the option ``socket_timeout`` says otherwise."""
 
@@ -82,7 +85,7 @@ class RedisStore:
         self._sync = RedisSyncStore(self, timeout, policy, most=most)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
         self.groups = RedisGroups(self.place, prefix, self._ttl, codec, self._sync.call)
-        self.catalogue = RedisCatalogue(self.place, prefix, self._ttl, clock, self._put, self._sync.put, self._call)
+        self.catalogue = RedisCatalogue(self.place, prefix, self._ttl, clock, self._note, self._sync.note, self._call)
 
     @property
     def sync(self) -> "RedisSyncStore":
@@ -98,6 +101,14 @@ class RedisStore:
         """As the port says."""
         if records:
             await self._put(records)
+
+    async def _note(self, records: Sequence[Record], also: Sequence[Command]) -> None:
+        """Store records, and send more commands with them: once, and not for long."""
+        try:
+            async with asyncio.timeout(NOTE_WITHIN):
+                await self._put(records, also)
+        except TimeoutError as exc:
+            raise BackendStoreError(f"Redis at {self.place} did not answer within {NOTE_WITHIN:g} s") from exc
 
     async def _put(self, records: Sequence[Record], also: Sequence[Command] = ()) -> None:
         sent = [*self.writes(records), *also]
@@ -219,15 +230,20 @@ class RedisSyncStore:
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
         if records:
-            self.put(records)
+            self._put(self._store.writes(records), records, self.call)
 
-    def put(self, records: Sequence[Record], also: Sequence[Command] = ()) -> None:
-        """Store records, and send more commands with them."""
-        sent = [*self._store.writes(records), *also]
+    def note(self, records: Sequence[Record], also: Sequence[Command]) -> None:
+        """Store records, and send more commands with them: once, and not for long."""
+        within = min(self._timeout, NOTE_WITHIN)
+        self._put([*self._store.writes(records), *also], records, lambda sent: self._try(sent, within))
+
+    def _put(
+        self, sent: Sequence[Command], records: Sequence[Record], call: Callable[[Sequence[Command]], list[Any]]
+    ) -> None:
         with storing(records):
-            replies = self.call(sent)
+            replies = call(sent)
             if unknown := without_script(sent, replies):
-                replies += self.call(unknown)
+                replies += call(unknown)
             refuse_errors(replies, self._store.place)
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
@@ -261,14 +277,14 @@ class RedisSyncStore:
         """The replies to commands, after some attempts. Raises ``OperationalError``."""
         for pause in pauses(self._policy):
             try:
-                return self._try(sent)
+                return self._try(sent, self._timeout)
             except OperationalError:
                 self._store.clock.pause(pause)
-        return self._try(sent)
+        return self._try(sent, self._timeout)
 
-    def _try(self, sent: Sequence[Command]) -> list[Any]:
-        with self._pool.connection(self._timeout) as connection:
-            replies = connection.call(sent, self._timeout)
+    def _try(self, sent: Sequence[Command], timeout: float) -> list[Any]:
+        with self._pool.connection(timeout) as connection:
+            replies = connection.call(sent, timeout)
             if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
                 connection.close()
                 raise explained(replies[0], self._store.place)
