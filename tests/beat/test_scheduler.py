@@ -12,10 +12,12 @@ import pytest
 from tests.beat.conftest import START, Stage
 from umbel import crontab, signals
 from umbel.app.schedules import Schedules
+from umbel.app.timetables import open_timetables
 from umbel.beat import BeatOptions, Embedded, Scheduler, run
 from umbel.core.errors import ImproperlyConfigured, OperationalError
 from umbel.core.schedule.catchup import at
 from umbel.core.schedule.entry import LazyArgument
+from umbel.core.timetable import Kept
 
 Play = Callable[[Callable[[], Any]], None]
 
@@ -217,6 +219,37 @@ def test_what_cannot_be_sent_is_said_and_passed_over(
     said = [record.message for record in caplog.records if "'bad' cannot be sent" in record.message]
     assert len(said) == 2
     assert "object" in said[0]
+
+
+BROKEN = (
+    b"\xff",
+    b"null",
+    b'{"task": "stage.job"}',
+    b'{"task": "stage.job", "schedule": 5}',
+    b'{"task": [], "schedule": {"kind": "schedule", "seconds": 1, "relative": false}}',
+    b'{"task": "stage.job", "schedule": {"kind": "schedule", "seconds": 1, "relative": false}, "jitter": "a lot"}',
+    b'{"task": "stage.job", "schedule": {"kind": "schedule", "seconds": 1, "relative": false}, "since": 1e300}',
+    b'{"task": "stage.job", "schedule": {"kind": "schedule", "seconds": 1, "relative": false}, "max_runs": []}',
+    b'{"task": "stage.job", "schedule": {"kind": "crontab", "line": 5, "timezone": null}}',
+)
+
+
+def test_a_stored_entry_that_cannot_be_read_is_said_and_stops_no_other(
+    stage: Stage, play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = stage.app(beat_schedule={"ten": every(10), "configured": every(1000)})
+
+    async def scene() -> None:
+        tables = open_timetables(app)
+        broken = [Kept(f"broken {number}", data) for number, data in enumerate(BROKEN)]
+        await tables.entries.put(tables.book, [*broken, Kept("configured", b'{"paused": false, "since": "then"}')])
+        async with stage.running(app):
+            await stage.pass_by(11)
+            assert await stage.sent(app) == [("ten", 10, {})]
+
+    play(scene)
+    left_out = [record for record in caplog.records if "A schedule is left out" in record.message]
+    assert len(left_out) == len(BROKEN) + 1
 
 
 def test_options_pass_to_the_call_and_signals_see_it(stage: Stage, play: Play) -> None:

@@ -21,7 +21,7 @@ from umbel.app.timetables import Timetables, open_timetables
 from umbel.core.errors import ImproperlyConfigured, ParseException
 from umbel.core.schedule.base import aware
 from umbel.core.schedule.catchup import at, following
-from umbel.core.schedule.entry import Entry, LazyArgument, from_plain, read, to_plain
+from umbel.core.schedule.entry import Entry, LazyArgument, from_plain, read, since_in, to_plain
 from umbel.core.timetable import Kept, Mark
 from umbel.wire import json
 
@@ -314,8 +314,8 @@ def merged(app: "Umbel", configured: Mapping[str, Entry], stored: Mapping[str, M
 
 
 def over(entry: Entry, plain: Mapping[str, Any]) -> Entry:
-    """An entry of the configuration as it stands now."""
-    return replace(entry, paused=bool(plain.get("paused")), since=plain.get("since"))
+    """An entry of the configuration as it stands now. Raises ``ParseException``."""
+    return replace(entry, paused=bool(plain.get("paused")), since=since_in(entry.name, plain))
 
 
 def call_of(entry: Entry, due: float) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:

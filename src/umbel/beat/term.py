@@ -13,7 +13,7 @@ from umbel.beat.agenda import Agenda
 from umbel.beat.leadership import Leadership
 from umbel.beat.publisher import Publisher
 from umbel.core.delivery import Refused, Unknown
-from umbel.core.errors import OperationalError, UmbelError
+from umbel.core.errors import DecodeError, OperationalError, UmbelError
 from umbel.core.schedule.catchup import DueTick
 from umbel.core.schedule.entry import Entry, from_plain
 from umbel.core.timetable import Changes, Fenced, Kept, Mark, Tick
@@ -117,6 +117,8 @@ class Term:
                 await asyncio.sleep(0)
             try:
                 plain = json.loads(one.data)
+                if not isinstance(plain, dict):
+                    raise DecodeError(f"schedule {one.name!r} cannot be read from the store: it is no mapping")
                 if one.name in self._configured:
                     entries[one.name] = over(self._configured[one.name], plain)
                 elif "task" in plain:

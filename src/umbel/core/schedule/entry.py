@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
 
@@ -178,16 +178,47 @@ def to_plain(entry: Entry) -> dict[str, Any]:
     return {**plain, "schedule": schedule_as(entry.schedule)}
 
 
+_Span = Annotated[float, msgspec.Meta(ge=0)]
+_Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_214_400)]
+"""Wall seconds, up to the year 9999."""
+
+
+class _Stored(msgspec.Struct):
+    """An entry as it is stored, by another version or by a person, perhaps: one that breaks must not break all."""
+
+    task: Annotated[str, msgspec.Meta(min_length=1)]
+    schedule: dict[str, Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    paused: bool = False
+    catch_up: CatchUp = "once"
+    max_age: _Span | None = None
+    jitter: _Span = 0.0
+    start: datetime | None = None
+    end: datetime | None = None
+    max_runs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    since: _Moment | None = None
+
+
+def since_in(name: str, plain: Mapping[str, Any]) -> float | None:
+    """When a stored entry was made or resumed. Raises ``ParseException``."""
+    try:
+        return msgspec.convert(plain.get("since"), _Moment | None)
+    except msgspec.ValidationError as error:
+        raise ParseException(f"schedule {name!r} cannot be read from the store: its 'since': {error}") from None
+
+
 def from_plain(name: str, plain: Mapping[str, Any]) -> Entry:
     """The entry again. Raises ``ParseException``."""
     try:
-        fields = {key: value for key, value in plain.items() if key in Entry.__struct_fields__}
+        found = msgspec.convert(plain, _Stored)
+        fields = msgspec.structs.asdict(found)
         for key in ("start", "end"):
-            moment = fields.get(key)
-            fields[key] = None if moment is None else datetime.fromisoformat(moment).astimezone(UTC)
-        fields |= {"schedule": schedule_from(plain["schedule"]), "args": tuple(plain.get("args", ()))}
-        return Entry(**{**fields, "name": name, "stored": True})
+            moment: datetime | None = fields[key]
+            fields[key] = None if moment is None else moment.astimezone(UTC)
+        return Entry(**{**fields, "schedule": schedule_from(found.schedule), "name": name, "stored": True})
     except ParseException:
         raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParseException(f"schedule {name!r} cannot be read from the store: {error!r}") from None
+    except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
+        raise ParseException(f"schedule {name!r} cannot be read from the store: {error}") from None

@@ -50,7 +50,7 @@ def from_plain(plain: Plain) -> Schedule:
         return _MAKERS[plain["kind"]](rest)
     except ParseException:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ParseException(f"no schedule can be read from {plain!r:.200}: {error}") from None
 
 
