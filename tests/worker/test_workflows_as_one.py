@@ -177,7 +177,12 @@ def test_what_fails_again_is_reported_again_and_may_be_retried_until_it_is_well(
     assert shop.starts() == {"a1": 1, "a2": 4, "a3": 4, "a4": 1, "a5": 1, "a6": 1}
 
 
-def test_a_task_that_was_replaced_goes_on_where_its_replacement_failed(shop: Shop) -> None:
+@pytest.mark.parametrize("most", [None, 0])
+def test_a_task_that_was_replaced_goes_on_where_its_replacement_failed(
+    farm_with: Callable[..., Farm], most: int | None
+) -> None:
+    """What follows is in the letter of the replacement, or kept where that says."""
+    shop = Shop(farm_with(task_max_rest=most))
     shop.farm.worker("-c", "1")
     replaced = shop.sig("replaced_by_a_chord", "r", shop.gate)
     result = chord([shop.noted(0, "a"), chain(replaced, shop.noted("b"))], shop.noted("c")).delay()

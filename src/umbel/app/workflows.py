@@ -13,6 +13,7 @@ from umbel.app import coroutine
 from umbel.app.calling import joins, prepare
 from umbel.app.control import Signal
 from umbel.app.identity import family_of
+from umbel.app.rests import Rests
 from umbel.app.results import NO_STORE
 from umbel.broker.base import Admin
 from umbel.core import states
@@ -274,7 +275,7 @@ class Workflows:
         """The dead letters of its tasks; where those do not explain a failure, also of what only letters tell of."""
         ids = [*dict.fromkeys([*known.play.steps, *known.records])]
         found = [one for batch in _batches(ids) for one in await keeper.dead(ids=batch, limit=MOST_LETTERS)]
-        letters = self._read_letters(found)
+        letters = await self._read_letters(found)
         if known.workflow is not None and not unexplained(known.play, known.status, letters):
             return letters
         mine = set(ids)
@@ -284,10 +285,10 @@ class Workflows:
             for one in await keeper.dead(limit=MOST_LETTERS)
             if one.message is not None and one.message.headers.root_id in roots
         ]
-        return self._read_letters(others)
+        return await self._read_letters(others)
 
-    def _read_letters(self, found: Iterable[DeadLetter]) -> list[Letter]:
-        letters = []
+    async def _read_letters(self, found: Iterable[DeadLetter]) -> list[Letter]:
+        letters, rests = [], Rests(self._store(), self._app.connections.joins)
         for one in found:
             if one.message is None:
                 continue
@@ -296,7 +297,7 @@ class Workflows:
                 _, _, embed = wire_body.decode(one.message, self._app.accept_content)
             except (UmbelError, ValueError):
                 embed = Embed()
-            letters.append(Letter(one.id, headers.id, headers.group, embed))
+            letters.append(Letter(one.id, headers.id, headers.group, await rests.embed(embed, headers.group)))
         return letters
 
     async def _take_back(self, keeper: Admin, known: _Known, mending: Mending) -> None:

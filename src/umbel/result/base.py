@@ -107,6 +107,9 @@ class Joins(Protocol):
     async def standings(self, groups: Sequence[str]) -> dict[str, Standing]:
         """How full these joins are: those that are there, by group. Raises ``BackendGetMetaError``."""
 
+    async def bodies(self, groups: Sequence[str]) -> dict[str, bytes]:
+        """The encoded bodies that these joins keep: those that there are. Raises ``BackendGetMetaError``."""
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """Claim up to ``limit`` joins that are complete, and that nobody saw to for ``CLAIM`` seconds."""
 

@@ -78,6 +78,13 @@ class MemoryJoins:
             found = {group: join for group in groups if (join := self._joins.get(group)) and join.expires > now}
             return {group: _standing(join) for group, join in found.items()}
 
+    async def bodies(self, groups: Sequence[str]) -> dict[str, bytes]:
+        """As the port says."""
+        now = self._clock.now()
+        with self._space.lock:
+            found = {group: join for group in groups if (join := self._joins.get(group)) and join.expires > now}
+            return {group: join.body for group, join in found.items() if join.body}
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""
         now = self._clock.now()

@@ -102,6 +102,13 @@ class RedisJoins:
             if reply
         }
 
+    async def bodies(self, groups: Sequence[str]) -> dict[str, bytes]:
+        """As the port says."""
+        with reading(()):
+            replies = await self._sure([("HGET", self._owns + group, "body") for group in groups]) if groups else []
+            self._refuse_errors(replies)
+        return {group: body for group, body in zip(groups, replies, strict=True) if body}
+
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""
         now = self._clock.now()

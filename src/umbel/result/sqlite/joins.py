@@ -45,6 +45,7 @@ _ADD = Insert(
     "(?, ?, ?, ?, ?)",
     "ON CONFLICT DO UPDATE SET good = excluded.good, data = excluded.data WHERE good < excluded.good",
 )
+_BODIES = "SELECT id, body FROM chord_kept WHERE body <> x'' AND id IN (SELECT value FROM json_each(?))"
 _KEEPS = "SELECT id FROM chord_kept WHERE body <> x'' AND id IN (SELECT value FROM json_each(?))"
 _DONE = "SELECT id FROM chord WHERE state = 'done' AND id IN (SELECT value FROM json_each(?))"
 _COMPLETE = (
@@ -129,6 +130,12 @@ class SqliteJoins:
         with reading(()):
             rows = await self._database.alook(lambda link: link.execute(_STANDINGS, given).fetchall())
         return {group: Standing(*row) for group, *row in rows}
+
+    async def bodies(self, groups: Sequence[str]) -> dict[str, bytes]:
+        """As the port says."""
+        given = (_array(set(groups)),)
+        with reading(()):
+            return dict(await self._database.alook(lambda link: link.execute(_BODIES, given).fetchall()))
 
     async def abandoned(self, limit: int = 64) -> list[Abandoned]:
         """As the port says."""

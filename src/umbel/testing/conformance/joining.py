@@ -204,6 +204,16 @@ class JoinSuite(Stored):
         assert await self.take(kept(0)) is None
 
     @asynchronous
+    async def test_the_bodies_that_joins_keep_are_read_by_their_groups(self) -> None:
+        assert await self.joins.bodies([]) == await self.joins.bodies(["nobody"]) == {}
+        await self.take(Opening("g1", 2, body=wire.encode_body(BODY)), kept(0), Opening("g2", 1))
+        await self.take(Opening("g3", 1), part(0, group="g3"), Closing("g3", failed=1))
+        found = await self.joins.bodies(["g1", "g2", "g3"])
+        assert {group: wire.decode_body(data) for group, data in found.items()} == {"g1": BODY, "g3": BODY}
+        await self.take(Closing("g1"))
+        assert await self.joins.bodies(["g1"]) == {}
+
+    @asynchronous
     async def test_a_part_whose_join_has_lost_its_body_is_told_so(self) -> None:
         assert await self.take(kept(0)) == Joined("g1", ())
         await self.take(Opening("g1", 1, body=wire.encode_body(BODY)))
