@@ -23,7 +23,7 @@ OUTAGES = frozenset(
 )
 """Kinds for which nobody can renew, for a while."""
 RESCUERS = frozenset({"kill-worker", "freeze-worker", "freeze-supervisor", "failpoint-rescued"})
-"""Kinds that strike those who rescue."""
+"""Kinds that strike those who rescue. (On lane solo, whoever runs tasks rescues, too.)"""
 
 
 class Striker:
@@ -39,7 +39,7 @@ class Striker:
         kind = strike.kind
         if kind in OUTAGES:
             self._calm()
-        if kind in RESCUERS:
+        if kind in RESCUERS or self.fleet.lane == "solo":
             self._staffed()
         if kind.startswith("failpoint-"):
             self._failpoint(kind.removeprefix("failpoint-"))
