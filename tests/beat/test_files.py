@@ -131,6 +131,16 @@ def test_a_damaged_file_is_kept_aside_and_the_configuration_goes_on(
     assert said.message == f"The schedule file {path} is damaged: it is kept as {aside}, and what it held is set anew"
 
 
+def test_a_text_that_was_named_by_mistake_is_left_alone(stage: Stage, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.py"
+    path.write_text("from umbel import Umbel\n\n# Ünïcode\n")
+    app = stage.app(beat_schedule_filename=str(path))
+    with pytest.raises(ImproperlyConfigured, match=r"tasks\.py is a text, and no schedule file"):
+        prepare(app)
+    assert [one.name for one in tmp_path.iterdir()] == ["tasks.py"]
+    assert "Umbel" in path.read_text()
+
+
 def test_entries_are_kept_in_the_file_and_ticks_in_the_broker(stage: Stage, tmp_path: Path) -> None:
     app = stage.app(beat_schedule_filename=str(tmp_path / "schedule.db"))
     app.schedules.set("kept", "stage.job", 5)
