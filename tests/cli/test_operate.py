@@ -14,6 +14,12 @@ def test_tasks_with_their_arguments(umbel: Run, tasks: Path) -> None:
     assert lines[1].split(maxsplit=1) == ["tasks.add", "(x: int, y: int) -> int"]
 
 
+def test_umbels_own_tasks_are_nobodys_to_call(umbel: Run, tasks: Path) -> None:
+    listed = json.loads(umbel("-A", "tasks", "tasks", "--json").stdout)
+    assert {one["name"].partition(".")[0] for one in listed} == {"tasks"}
+    assert "umbel.rest" not in umbel("-A", "tasks", "call", "nope").stderr
+
+
 def test_calls_are_revoked_by_id(umbel: Run, tasks: Path) -> None:
     task_id = umbel("-A", "tasks", "call", "add", "2", "2").stdout.strip()
     assert umbel("-A", "tasks", "tasks", "revoke", task_id, "other", task_id).stdout == "revoked 2\n"

@@ -111,7 +111,7 @@ def find_task(app: Umbel, name: str) -> Any:
         return tasks[ends[0]]
     if ends:
         raise click.ClickException(f"{name!r} may be any of {', '.join(ends)}: write more of it")
-    own = sorted(full for full in tasks if not full.startswith("celery."))
+    own = sorted(tasks.regular())
     meant = advice(name, [*own, *(full.rpartition(".")[2] for full in own)])
     known = meant or (f"; it has {_few(own)}" if own else "; it has no tasks")
     raise click.ClickException(f"no task named {name!r} in {app.main}{known}")

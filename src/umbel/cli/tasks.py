@@ -79,7 +79,7 @@ def show_tasks(*, as_json: bool) -> None:
     """List the registered tasks."""
     app = application()
     load_tasks(app)
-    known = {name: signature_of(task) for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
+    known = {name: signature_of(task) for name, task in sorted(app.tasks.regular().items())}
     if as_json:
         show_json([{"name": name, "signature": signature} for name, signature in known.items()])
     elif known:

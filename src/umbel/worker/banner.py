@@ -31,6 +31,6 @@ def make_banner(app: Umbel, plan: Plan) -> Banner:
         pool=plan.pool,
         slots=plan.processes * plan.width,
         queues=plan.queues,
-        tasks=tuple(sorted(name for name in app.tasks if not name.startswith("celery."))),
+        tasks=tuple(sorted(app.tasks.regular())),
         notes=notes if plan.pool == "solo" else (),
     )
