@@ -29,6 +29,10 @@ def say(name, *parts):
 class Files(KeyValueStoreBackend):
     """Keeps results as files."""
 
+    def _store_result(self, task_id, result, state, traceback=None, request=None, **more):
+        say("requests", request.task, getattr(request, "trace_id", None), request.argsrepr, request.id == task_id)
+        return super()._store_result(task_id, result, state, traceback, request, **more)
+
     def get(self, key):
         path = HERE / key.decode()
         return path.read_bytes() if path.exists() else None
@@ -128,7 +132,9 @@ import shop
 from celery.backends.base import BaseBackend
 
 said = {}
-with shop.app.Worker(concurrency=1, pool="prefork"):
+with shop.app.Worker(concurrency=1, pool="prefork") as worker:
+    turned = shop.threading.Event()
+    said["turn"] = worker.call_soon(turned.set) and turned.wait(60)
     calls = [shop.double.delay(4), shop.double.delay(5), shop.fail.delay(), shop.untraced.delay(), shop.barred.delay()]
     own = shop.own.apply_async(headers={"trace_id": "t1", "other": [1]})
     with shop.app.producer_or_acquire() as producer:
@@ -186,12 +192,16 @@ def test_results_are_kept_by_a_backend_of_ones_own(told: dict[str, Any]) -> None
     assert told["values"][:3] == ["8", "10", "ValueError('no')"]
     assert told["backend"] == ["Files", True]
     assert (told["meta"], told["unknown"], told["forgotten"]) == (["no"], "PENDING", "PENDING")
+    requests = lines(told, "requests")
+    assert "shop.own t1 () True" in requests, "it is shown the call, with the caller's own headers"
+    assert "shop.double None (4,) True" in requests
     assert set(lines(told, "threads")) == {"umbel-backend"}, "its code never runs on a loop"
 
 
 def test_a_step_is_made_started_and_stopped_and_its_timer_runs_on_a_thread_of_its_own(told: dict[str, Any]) -> None:
     assert lines(told, "steps") == ["made celery prefork", "stopped"]
     assert set(lines(told, "alive")) == {"umbel-timer"}
+    assert told["turn"], "the timer asks the worker's loop whether it turns"
 
 
 def test_a_consumer_step_takes_messages_that_are_no_tasks(told: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from umbel.core.joining import Abandoned, Joined, Standing, Step
+from umbel.core.message import Message
 from umbel.core.record import Record
 from umbel.core.resting import KEPT, KEPT_AT_LEAST
 from umbel.core.states import FAILURE
@@ -121,6 +122,14 @@ class CanJoin(Protocol):
     @property
     def joins(self) -> Joins:
         """The joins."""
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """A store that wants to see the call whose record it is about to get."""
+
+    def note(self, record: Record, message: Message) -> None:
+        """``record`` is about to be written, and is about this call. From any thread."""
 
 
 class Groups(Protocol):

@@ -29,6 +29,7 @@ from umbel.core.options import timestamp
 from umbel.core.outcome import Failure, Outcome, Revoked, Success, Unreadable, Unregistered
 from umbel.core.record import Record
 from umbel.core.settle import Policy, is_final, settle
+from umbel.result.base import Notes
 from umbel.wire import body
 from umbel.worker.announce import Announcer
 from umbel.worker.hand import LOST, Finished, Hand, Held
@@ -65,6 +66,7 @@ class Lane:
         self._store = app.store
         self._shared = self._store is not None and app.broker.shares_server(self._store)
         self.compile = self._store.compile if self._store is not None else None
+        self._notes = self._store if isinstance(self._store, Notes) else None
         self._unread = _default_policy(app)
         self._joiner = Joiner(app)
 
@@ -200,7 +202,7 @@ class Lane:
         if type(outcome) is not Success and outcome.after is None and is_final(decision):
             outcome.after = self._joiner.ended(held.delivery.message, outcome, self.accept)
             decision = settle(outcome, policy, held.delivery.losses)
-        record, ops = self._compiled(decision.record)
+        record, ops = self._compiled(decision.record, held)
         share = None
         if decision.records or decision.steps or decision.unread:
             share, more = self._joiner.share(decision)
@@ -211,14 +213,18 @@ class Lane:
 
     def storing(self, held: Held, record: Record) -> Finished:
         """Store a record now; the message stays claimed."""
-        first, ops = self._compiled(record)
+        first, ops = self._compiled(record, held)
         return Finished(held, Settlement(held.ticket, Keep(), (), ops), first, last=False)
 
-    def _compiled(self, record: Record | None) -> tuple[Record | None, tuple[Any, ...]]:
+    def _compiled(self, record: Record | None, held: Held) -> tuple[Record | None, tuple[Any, ...]]:
         """``(record, ops)``: what is to be written first, or what the broker does in the same step."""
         if record is None or self.compile is None:
             return None, ()
-        return (None, (self.compile(record),)) if self._shared else (record, ())
+        if self._shared:
+            return None, (self.compile(record),)
+        if self._notes is not None and held.delivery.message is not None:
+            self._notes.note(record, held.delivery.message)
+        return record, ()
 
 
 def _default_policy(app: Umbel) -> Policy:

@@ -14,14 +14,18 @@ from msgspec import UNSET
 from umbel.app.application import Umbel
 from umbel.app.groups import result_from_tuple
 from umbel.app.remote import value_of
+from umbel.app.request import Context
 from umbel.celery.backends.base import Backend
 from umbel.core import states
 from umbel.core.errors import BackendError, BackendGetMetaError, BackendStoreError
+from umbel.core.message import Message
 from umbel.core.record import Record
 from umbel.result.base import Groups, Store
 from umbel.runtime.aside import Errands
 from umbel.wire import exceptions, json
 
+MOST_CALLS = 10_000
+"""Calls that are kept until their records are written."""
 POLL = 0.5
 """Seconds between two looks, where the backend names no interval."""
 
@@ -50,6 +54,10 @@ class BackendStore:
     def compile(self, record: Record) -> Any:
         """Raises ``NotImplementedError``: no broker is on the backend's server."""
         raise NotImplementedError("a backend in Celery's shape is written on its own")
+
+    def note(self, record: Record, message: Message) -> None:
+        """As ``result.base.Notes`` says."""
+        self._sync.note(record, message)
 
     async def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
@@ -84,6 +92,7 @@ class BackendSyncStore:
         self.app = app
         self.backend = backend
         self.interval = backend.subpolling_interval or POLL
+        self._calls: dict[str, Message] = {}
 
     def write(self, records: Sequence[Record]) -> None:
         """As the port says."""
@@ -91,12 +100,29 @@ class BackendSyncStore:
             error = BackendStoreError("the result could not be stored", state=record.status, task_id=record.task_id)
             _translated(lambda record=record: self._write(record), error)  # type: ignore[misc]
 
+    def note(self, record: Record, message: Message) -> None:
+        """Keep the call until its record is written. Of calls whose records never come, the oldest are forgotten."""
+        calls = self._calls
+        calls[record.task_id] = message
+        if len(calls) > MOST_CALLS:
+            for id in list(calls)[: MOST_CALLS // 10]:
+                calls.pop(id, None)
+
     def _write(self, record: Record) -> None:
         if self.backend.get_task_meta(record.task_id, cache=False).get("status") != states.SUCCESS:
             plain = _plain(record)
             self.backend.store_result(
-                record.task_id, value_of(plain), record.status, record.traceback, request=_request(plain)
+                record.task_id, value_of(plain), record.status, record.traceback, request=self._request(plain)
             )
+
+    def _request(self, record: Record) -> Any:
+        """The call, as Celery's backends get it: with its own headers where it is known here."""
+        message = self._calls.pop(record.task_id, None)
+        if message is None:
+            return _request(record)
+        told = vars(_request(record))
+        known = {name: told[name] for name in ("args", "kwargs", "hostname", "children")}
+        return Context(message, called_directly=False, **known)
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
         """As the port says."""
