@@ -117,7 +117,8 @@ class BackendSyncStore:
 
     def _request(self, record: Record) -> Any:
         """The call, as Celery's backends get it: with its own headers where it is known here."""
-        message = self._calls.pop(record.task_id, None)
+        take = self._calls.pop if record.status in states.READY_STATES else self._calls.get
+        message = take(record.task_id, None)
         if message is None:
             return _request(record)
         told = vars(_request(record))
