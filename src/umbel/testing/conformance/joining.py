@@ -352,6 +352,29 @@ class JoinSettleSuite(Suite):
         assert (await self.depth()).claimed == 3
 
     @asynchronous
+    async def test_a_member_that_comes_again_among_others_counts_once(self) -> None:
+        store = self.site.store()
+        assert isinstance(store, CanJoin)
+        await store.joins.take([Opening("g1", 4)])
+        await self.publish(*(call(f"n{n}") for n in range(6)))
+        consumer = await self.consumer()
+        claimed = await self.claim(consumer, 6)
+
+        async def end(*places: tuple[int, int]) -> list[Joined]:
+            found = [(claimed[n].ticket, part(index)) for n, index in places]
+            settlements = [
+                Settlement(ticket, Ack(), ops=(store.compile(success(one.task_id)), self.op(one)))
+                for ticket, one in found
+            ]
+            turn = await self.settle(consumer, *settlements)
+            return [joined for verdict in turn.verdicts if isinstance(verdict, Settled) for joined in verdict.joined]
+
+        assert await end((0, 0), (1, 1)) == []
+        assert await end((2, 1), (3, 2), (4, 0)) == []
+        (joined,) = await end((5, 3))
+        assert results(joined) == [0, 1, 2, 3]
+
+    @asynchronous
     async def test_one_bad_operation_takes_no_part_in(self) -> None:
         await self.publish(call("one"))
         consumer = await self.consumer()
