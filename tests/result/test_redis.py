@@ -480,6 +480,16 @@ def test_the_ends_of_a_group_are_heard_and_not_read(redis_url: str, client: Any)
         assert client.pubsub_numsub("celery-task-meta-t1") == [(b"celery-task-meta-t1", 0)]
 
 
+def test_a_feed_of_a_server_that_is_away_says_so_when_its_patience_ends(make: MakeStore) -> None:
+    store = make(url="redis://127.0.0.1:1/0", retry_policy={"max_retries": 1, "interval_start": 0.01})
+
+    async def main() -> None:
+        with pytest.raises(BackendGetMetaError, match=r"127\.0\.0\.1:1"):
+            await store.follow([ID]).next(PATIENCE)
+
+    asyncio.run(main())
+
+
 def test_a_feed_whose_connection_is_cut_looks_again(make: MakeStore, client: Any) -> None:
     store = make()
 

@@ -184,7 +184,7 @@ class Feed(Protocol):
 
     async def next(self, timeout: float) -> dict[str, Record]:
         """Ends that were not told yet, as soon as there is one; nothing after ``timeout`` seconds, or for a lost
-        connection. Raises ``OperationalError``.
+        connection. Raises ``BackendGetMetaError``.
         """
 
     async def close(self) -> None:

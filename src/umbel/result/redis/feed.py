@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from umbel.core.errors import OperationalError
 from umbel.core.record import Record
 from umbel.drivers.redis import Command
 from umbel.result.redis.line import Line
+from umbel.result.trouble import reading
 
 AT_ONCE = 1000
 """Keys asked for by one command."""
@@ -74,11 +76,19 @@ class RedisFeed:
         line = await self._get_line()
         names = self._subscribed = list(self._left)
         self._line = line
-        await line.subscribe(names, self)
         sent: list[Command] = [("MGET", *names[at : at + AT_ONCE]) for at in range(0, len(names), AT_ONCE)]
-        replies = await line.call(sent)
-        self._check(replies)
+        with reading(()):
+            await self._subscribe(line, names)
+            replies = await line.call(sent)
+            self._check(replies)
         records = (record for reply in replies for record in reply)
         for name, record in zip(names, records, strict=True):
             if record is not None:
                 self.hear(name, record)
+
+    async def _subscribe(self, line: Line, names: Sequence[bytes]) -> None:
+        try:
+            await line.subscribe(names, self)
+        except OperationalError:
+            await line.call([("PING",)])  # as patiently as reading is, while the server is away
+            await line.subscribe(names, self)
