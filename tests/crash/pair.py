@@ -10,13 +10,14 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tests.crash.fleet import LEASE, PUBLISH_TIMEOUT, Fleet
 from tests.crash.places import PLACES
-from tests.crash.schedule import LEAST, Schedule, schedule
+from tests.crash.schedule import LEAST, Schedule, Strike, schedule
 from tests.crash.strikes import SOON, Striker
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.ledger import Ledger
@@ -63,8 +64,16 @@ class Pair:
             if strike.kind not in fleet.place.missing:
                 striker.strike(strike)
                 fleet.pause(gap * fleet.dice.uniform(0.5, 1.5))
+        for kind in self._too_rare(fleet):
+            striker.strike(Strike(kind, fleet.dice.random()))
         fleet.wait(lambda: len(fleet.ended) >= tasks, 300, f"{tasks} tasks have ended")
         fleet.wait(lambda: not fleet.busy, SOON, "nobody is frozen")
+
+    def _too_rare(self, fleet: Fleet) -> list[str]:
+        """What met too many idle processes: once more each."""
+        wanted = Counter(one.kind for one in self.plan.strikes if one.kind not in fleet.place.missing)
+        reached = judge(fleet.entries).faults
+        return [kind for kind, n in wanted.items() for _ in range(min(n, LEAST) - reached[kind])]
 
     def _jump(self, fleet: Fleet) -> None:
         for hours in self.plan.jumps:

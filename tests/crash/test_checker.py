@@ -107,6 +107,7 @@ def test_recoveries_are_measured_from_the_fault_to_the_first_sign() -> None:
     assert one.seconds == pytest.approx(3.8)
     assert "back after 3.80 s" in problem(struck, open_start, recovery=3.0)
     assert verdict(open_start + struck + "\n3.2 7 back A").slowest == pytest.approx(1.0)
+    assert verdict(open_start + "2.4 1 left a\n" + struck).slowest == pytest.approx(0.2), "it was not interrupted"
     again = "\n5.0 9 fault kill-worker pids=7 slots=1 rescuers=1"
     assert verdict(open_start + struck + again).slowest == pytest.approx(1.0), "those who rescue were struck themselves"
     away = "\n2.5 9 fault stop slots=0 outage=1\n5.5 9 mended stop"

@@ -226,7 +226,7 @@ class _Case:
 
     def _back(self, start: Entry, fault: Entry) -> Entry | None:
         """The first sign that the task goes on."""
-        signs = (("start", start.key), ("end", start.key), ("back", start.facts.get("id", "")))
+        signs = (("start", start.key), ("end", start.key), ("left", start.key), ("back", start.facts.get("id", "")))
         later = [entry for sign in signs for entry in self.by_key.get(sign, ()) if entry.at > fault.at]
         return min(later, key=lambda entry: entry.at, default=None)
 
