@@ -72,7 +72,7 @@ def check(shape: Any) -> None:
     assert set(ends_of(workflow.result)) <= set(ids)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(shapes())
 def test_playing_a_workflow_gives_what_python_gives(shape: Any) -> None:
     check(json.loads(json.dumps(shape)))
