@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.conformance.sites import SqliteSite
 from umbel.broker.sqlite import SqliteBroker
 from umbel.core.delivery import Ack, Adopted, ConsumerId, Outgoing, Settled, Settlement, Want
 from umbel.core.errors import BackendGetMetaError, BackendStoreError, OperationalError
+from umbel.drivers.sqlite.trouble import check_owner
 from umbel.result.sqlite import SqliteStore
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.broker_conformance import LEASE, QUEUE, call, new_id, success
@@ -566,3 +568,23 @@ def broker_without_limit(broker: SqliteBroker) -> Iterator[SqliteBroker]:
     free = SqliteBroker(broker.url)
     yield free
     free.close()
+
+
+def test_a_file_that_another_process_makes_at_the_same_moment_is_ours(tmp_path: Path) -> None:
+    """It was empty when its mark was read, and had tables a moment later."""
+    path = tmp_path / "new.db"
+
+    class Late(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if "sqlite_master" in statement:
+                SqliteBroker(f"sqlite:///{path}").database.prepare()
+            return super().execute(statement, *values)
+
+    link = sqlite3.connect(path, factory=Late)
+    check_owner(link, path)
+    link.close()
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE mine (x)")
+    with pytest.raises(OperationalError, match="another program"):
+        check_owner(other, tmp_path / "other.db")
+    other.close()

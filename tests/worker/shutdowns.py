@@ -21,7 +21,7 @@ LANES = ("prefork", "threads", "asyncio", "gevent", "eventlet", "solo")
 ORDERS = ("TERM", "TERM twice", "QUIT", "INT", "terminal closed", "TERM to the group")
 COLD = ("TERM twice", "QUIT")
 KINDS = {
-    "quick": "quick",
+    "quick": "sleep",
     "long sync": "hold",
     "long async": "hold_async",
     "C loop": "computes_in_c",
@@ -45,6 +45,11 @@ class Case:
     def __str__(self) -> str:
         return f"{self.lane}, {self.order}, {' + '.join(self.kinds)}"
 
+    @property
+    def slack(self) -> int:
+        """How many may run again that a cold stop has met between their last line and their end: one at each place."""
+        return PLACES if self.order in COLD and "quick" in self.kinds else 0
+
     def start(self, farm: Farm) -> None:
         """Start its worker; it need not be ready."""
         places = "1" if self.lane == "solo" else str(PLACES)
@@ -61,7 +66,7 @@ class Case:
         long = sorted((kind for kind in self.kinds if kind != "quick"), key=lambda kind: kind == "C loop")
         for kind in long:
             self._send(farm, kind)
-            farm.started(self._key(kind))
+            farm.started(self._key(kind), within=60)
         if "quick" in self.kinds:
             for number in range(10):
                 self._send(farm, "quick", str(number))
@@ -71,8 +76,8 @@ class Case:
 
     def _send(self, farm: Farm, kind: str, number: str = "") -> None:
         key = self._key(kind, number)
-        gate = () if kind == "quick" else (str(farm.gate()),)
-        self.sent[key] = farm.send(KINDS[kind], key, *gate, queue=self.queue)
+        more = 0 if kind == "quick" else str(farm.gate())
+        self.sent[key] = farm.send(KINDS[kind], key, more, queue=self.queue)
 
     def tell(self) -> None:
         """Tell it to stop."""
@@ -101,18 +106,19 @@ class Case:
         assert status in expected, f"{self}: status {status}\n{self.worker.text}"
         depth = farm.depth(self.queue)
         ended = {key for key in self.sent if farm.lines("end", key)}
-        ended |= {key for key in self.sent if "-quick" in key and farm.lines("start", key)}
         assert depth.claimed == 0, f"{self}: {depth}\n{self.worker.text}"
-        assert depth.ready == len(self.sent) - len(ended), f"{self}: {depth}, ended: {ended}\n{self.worker.text}"
+        again = depth.ready - (len(self.sent) - len(ended))
+        assert 0 <= again <= self.slack, f"{self}: {depth}, ended: {ended}\n{self.worker.text}"
         assert "Traceback" not in self.worker.text, self.worker.text
 
     def is_whole(self, farm: Farm) -> None:
         """Another worker has done the rest: everything has ended, and nothing that had was run again."""
         for key, result in self.sent.items():
             assert result.get(timeout=30) == key
-            ends = "start" if "-quick" in key else "end"
-            assert len(farm.lines(ends, key)) == 1, f"{self}: {key} ended more than once"
-            assert "(loss" not in farm.said(), "a stop counts as no loss"
+            ends = len(farm.lines("end", key))
+            assert ends == 1 or (self.slack and ends == 2), f"{self}: {key} ended {ends} times"
+        counted = [line for line in farm.said().splitlines() if "(loss" in line or "was lost" in line]
+        assert not any("(loss" in line for line in counted), f"a stop counts as no loss: {counted}"
 
 
 def run(farm: Farm, cases: list[Case]) -> None:

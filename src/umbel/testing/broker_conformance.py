@@ -10,7 +10,7 @@
 
 ``ClockLeaseSuite`` is for adapters whose leases are counted by the clock. A test is a plain function with an event loop
 of its own, so the suites need pytest and no plugin. Every rule that they check is in ``docs/internals.md``, with the
-failure that it prevents.
+failure that it prevents. ``broker_model`` has one more suite, which needs hypothesis.
 """
 
 from umbel.testing.conformance.adopting import AdoptSuite, ClockLeaseSuite

@@ -43,6 +43,8 @@ from umbel.worker.seat import Killing
 
 logger = logging.getLogger("umbel.worker")
 BATCH = 64
+OTHERS_OWN = 0.75
+"""Seconds that another worker has at least to settle for a process of its own."""
 BREAKAGE = system.BREAKS
 """Signals by which a process breaks of itself. Then, as with an exit code, what it ran last and did not settle any more
 is to blame: or a task that breaks its process a moment after it has ended would do so for ever.
@@ -97,6 +99,8 @@ class Rescuer:
         self._traits: dict[str, Traits] = {}
         self._judged: list[tuple[Adopted, Outcome]] = []
         """Adopted, and not settled yet: a verdict outlives a broker that goes away in between."""
+        self._dead: dict[ConsumerId, float] = {}
+        """Since when others are known to be dead."""
         self._lock = asyncio.Lock()
         self._joiner = Joiner(app)
         self._accept = accepted(app)
@@ -107,7 +111,18 @@ class Rescuer:
 
     async def rescue(self) -> int:
         """Settle what lapsed consumers elsewhere have left."""
-        return await self._all(None, self._of_others)
+        if self._app.broker.features.liveness == "clock":
+            return await self._all(None, self._of_others)
+        return sum([await self._all(id, self._of_others) for id in await self._left_alone()])
+
+    async def _left_alone(self) -> list[ConsumerId]:
+        """The dead of others, where the kernel tells of a death at once. A worker that lives settles for its own: it
+        knows how they died, and a process that was told to stop must not count as lost.
+        """
+        now = self._clock.monotonic()
+        dead = [member.id for member in await self._keeper.members() if not member.alive]
+        self._dead = {id: self._dead.get(id, now) for id in dead}
+        return [id for id, since in self._dead.items() if now - since > OTHERS_OWN]
 
     async def _all(self, consumer: ConsumerId | None, judge: Callable[[Adopted], Outcome]) -> int:
         count = 0

@@ -364,7 +364,7 @@ class Supervisor:
                 return
             self._cold = True
         if self._stopping:
-            self._kill_all()
+            self._cooling = asyncio.get_running_loop().create_task(self._kill_settled())
             return
         how = "Cold" if self._cold else "Warm"
         logger.warning("%s shutdown (%s)", how, children.signal_name(number))

@@ -84,11 +84,18 @@ def check_owner(connection: sqlite3.Connection, path: Path) -> None:
     if sqlite3.sqlite_version_info < _OLDEST:
         needed = ".".join(map(str, _OLDEST))
         raise OperationalError(f"Umbel needs SQLite {needed}, this Python has {sqlite3.sqlite_version}: update it")
-    (mark,) = connection.execute("PRAGMA application_id").fetchone()
-    if mark == APPLICATION_ID:
+    if (mark := _mark(connection)) == APPLICATION_ID:
         return
-    if mark or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    has_tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+    if has_tables and (mark := _mark(connection)) == APPLICATION_ID:
+        return  # another process has made it ours between the two looks
+    if mark or has_tables:
         raise OperationalError(f"{path} is the database of another program: use a file of its own for Umbel")
+
+
+def _mark(connection: sqlite3.Connection) -> int:
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    return int(mark)
 
 
 def _code(exc: Exception) -> int | None:

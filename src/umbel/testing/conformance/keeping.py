@@ -156,6 +156,15 @@ class SharedSuite(Suite):
         assert (await keeper.revoked())[1]["one"] == Revocation("one")
 
     @asynchronous
+    async def test_the_version_that_a_pardon_returns_is_the_one_that_everybody_reads(self) -> None:
+        """Found by a walk: where nothing was revoked, there is nothing to count up."""
+        _, keeper = await self.keeper()
+        consumer = await self.consumer()
+        version = await keeper.pardon(["nobody"])
+        assert await keeper.revoked() == (version, {})
+        assert (await consumer.exchange([], Want((QUEUE,), 1))).revocations == version
+
+    @asynchronous
     async def test_the_register_tells_who_lives_and_what_each_holds(self) -> None:
         await self.publish(call("one"), call("two"))
         worker = await self.consumer(QUEUE, "b", width=3)

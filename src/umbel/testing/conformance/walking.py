@@ -29,7 +29,9 @@ from umbel.testing.conformance.site import LEASE, LOSS, Site, call, new_id, succ
 
 T = TypeVar("T")
 QUEUES = ("one", "two")
-MOST_HOLDERS = 4
+MOST_HOLDERS = 5
+PURGED_FROM = 25
+"""How many messages there have been before a queue is purged: walks go somewhere first."""
 LATER = (0.5, 4.0, 20.0)
 """Seconds ahead of due times, and of steps of the clock: less than half a lease each, but the last."""
 
@@ -61,6 +63,8 @@ class Walk(RuleBasedStateMachine):
         self.producer = self.broker.producer()
         self.chief = await self._open(width=0)
         self.keeper = self.broker.keeper(self.chief.consumer)
+        for width in (1, 2):
+            await self._open(width)
 
     @property
     def now(self) -> float:
@@ -84,7 +88,7 @@ class Walk(RuleBasedStateMachine):
 
     # Messages come ----------------------------------------------------------------------------------------------------
 
-    @rule(queue=st.sampled_from(QUEUES), later=laters, count=st.integers(1, 3))
+    @rule(queue=st.sampled_from(QUEUES), later=laters, count=st.integers(1, 6))
     def publish(self, queue: str, later: float | None, count: int) -> None:
         due = None if later is None else self.now + later
         names = [self.name() for _ in range(count)]
@@ -109,16 +113,20 @@ class Walk(RuleBasedStateMachine):
         self.run(self._open(width))
 
     @precondition(lambda self: self.holders("live"))
-    @rule(data=st.data())
-    def crash(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), how=st.sampled_from(["crash", "crash", "leave"]))
+    def part(self, data: st.DataObject, how: str) -> None:
+        if how == "leave":
+            self._leave(data)
+        else:
+            self._crash(data)
+
+    def _crash(self, data: st.DataObject) -> None:
         dead = self.pick(data, self.holders("live"), "who")
         self.site.lapse(dead.consumer)
         dead.state = "lapsed"
         self.run(self._renew_all())
 
-    @precondition(lambda self: self.holders("live"))
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
+    def _leave(self, data: st.DataObject) -> None:
         holder = self.pick(data, self.holders("live"), "who")
         self.run(holder.consumer.close())
         self.model.give_all_back(holder, list(holder.claims))
@@ -149,8 +157,18 @@ class Walk(RuleBasedStateMachine):
     # Claims and settlements -------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.holders("live"))
-    @rule(data=st.data(), wanted=queues, limit=st.integers(1, 4))
+    @rule(data=st.data(), wanted=queues, limit=st.integers(1, 6))
     def claim(self, data: st.DataObject, wanted: tuple[str, ...], limit: int) -> None:
+        self._claim(data, wanted, limit)
+
+    @precondition(lambda self: self.holders("live"))
+    @rule(data=st.data(), first=st.integers(1, 6), then=st.integers(1, 3))
+    def claim_and_settle(self, data: st.DataObject, first: int, then: int) -> None:
+        self._claim(data, QUEUES, first)
+        if any(one.claims for one in self.model.holders if one.state == "live"):
+            self._settle(data, then)
+
+    def _claim(self, data: st.DataObject, wanted: tuple[str, ...], limit: int) -> None:
         holder = self.pick(data, self.holders("live"), "who")
         ready = self.model.ready(wanted, self.now)
         turn = self.run(holder.consumer.exchange([], Want(wanted, limit)))
@@ -181,6 +199,14 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: any(one.claims for one in self.model.holders if one.state == "live"))
     @rule(data=st.data(), count=st.integers(1, 3))
     def settle(self, data: st.DataObject, count: int) -> None:
+        self._settle(data, count)
+
+    @precondition(lambda self: any(one.claims for one in self.model.holders if one.state == "live"))
+    @rule(data=st.data())
+    def settle_many(self, data: st.DataObject) -> None:
+        self._settle(data, 6)
+
+    def _settle(self, data: st.DataObject, count: int) -> None:
         holders = [one for one in self.model.holders if one.state == "live" and one.claims]
         holder = self.pick(data, holders, "who")
         tickets = [*holder.claims, *holder.spent[-1:]]
@@ -192,7 +218,9 @@ class Walk(RuleBasedStateMachine):
             assert isinstance(verdict, Settled) == done, f"{settlement} was answered by {verdict}"
             if done:
                 for outgoing in settlement.publish:
-                    self.model.publish(outgoing.message.headers.task, outgoing.queue, outgoing.due)
+                    follower = self.model.publish(outgoing.message.headers.task, outgoing.queue, outgoing.due)
+                    if any(isinstance(other.disposition, Release) for other, _ in batch):
+                        follower.place = None  # of what one exchange puts into a queue, no order is promised
                 if settlement.ops and item is not None:
                     self.model.records.add(item.name)
 
@@ -204,15 +232,17 @@ class Walk(RuleBasedStateMachine):
         return Settlement(ticket, self._disposition(data), follows, ops), item
 
     def _disposition(self, data: st.DataObject) -> Disposition:
-        kind = data.draw(st.sampled_from(["ack", "keep", "begin", "front", "back", "park", "bury"]), label="what")
-        loss = LOSS if kind in ("front", "bury") and data.draw(st.booleans(), label="counts") else None
+        kind = data.draw(
+            st.sampled_from(["lost", "front", "begin", "park", "bury", "back", "ack", "keep"]), label="what"
+        )
+        loss = LOSS if kind in ("lost", "bury") else None
         match kind:
             case "keep":
                 return Keep()
             case "begin":
                 return Begin()
-            case "front" | "back":
-                return Release(front=kind == "front", loss=loss)
+            case "front" | "back" | "lost":
+                return Release(front=kind != "back", loss=loss)
             case "park":
                 until = self.now + data.draw(st.sampled_from(LATER), label="later")
                 return Park(until, data.draw(st.sampled_from(["eta", "rate", "unknown"]), label="why"))
@@ -273,6 +303,7 @@ class Walk(RuleBasedStateMachine):
 
     # An operator ------------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.model.items) > PURGED_FROM)
     @rule(queue=st.sampled_from(QUEUES))
     def purge(self, queue: str) -> None:
         waiting = [item for item in self.model.items.values() if item.queue == queue and item.where == "waiting"]
