@@ -450,7 +450,9 @@ def test_a_signature_of_a_name_needs_no_task(app: Umbel, outbox: Outbox) -> None
 
 def test_every_app_has_celerys_built_in_tasks(app: Umbel) -> None:
     names = "accumulate backend_cleanup chain chord chord_unlock chunks group map starmap"
-    assert sorted(name for name in app.tasks if name.startswith("celery.")) == [f"celery.{n}" for n in names.split()]
+    ping = "celery.ping"  # of celery.contrib.testing: in every app as soon as one test has imported that
+    found = sorted(name for name in app.tasks if name.startswith("celery.") and name != ping)
+    assert found == [f"celery.{n}" for n in names.split()]
     with pytest.raises(NotImplementedError):
         app.tasks["celery.chain"]()
 
