@@ -175,8 +175,8 @@ class _Case:
         """Nobody is rescued whom no fault has reached."""
         for rescue in self.by_verb["rescue"]:
             pid = int(rescue.facts.get("pid") or 0)
-            before = [fault for fault in self.faults if fault.at <= rescue.at and fault.facts.get("slots", "0") != "0"]
-            if not any(pid in fault.pids or not pid for fault in before):
+            before = [fault for fault in self.faults if fault.at <= rescue.at]
+            if not any(pid in fault.pids or (not pid and fault.pids) for fault in before):
                 yield Problem(f"rescued without a fault: what process {pid} held", (rescue,))
 
     def _early_acks(self) -> Iterator[Problem]:
