@@ -9,7 +9,7 @@ BESIDE = """
 import asyncio, sys
 from umbel.worker.patching import patch
 patch(sys.argv[1])
-from umbel.runtime.aside import Aside, on_thread
+from umbel.runtime.aside import Aside, Errands, on_thread
 from umbel.runtime.unpatched import Flag, Loop, get_ident, start
 import time
 
@@ -24,7 +24,8 @@ async def main():
     aside = Aside()
     await aside.call(work)
     await on_thread(work)
-    assert len(idents) == 2 and get_ident() not in idents, (idents, get_ident())
+    await Errands("errands").do(work)
+    assert len(idents) == 3 and get_ident() not in idents, (idents, get_ident())
 
 def loop():
     try:

@@ -5,12 +5,11 @@ import concurrent.futures
 import contextvars
 import logging
 import os
-import queue
-import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from umbel.runtime.unpatched import start
+from umbel.runtime.unpatched import SimpleQueue, allocate_lock, start
 
 logger = logging.getLogger("umbel.worker")
 
@@ -64,8 +63,8 @@ class Errands:
     def __init__(self, name: str) -> None:
         self._name = name
         self._pid = 0
-        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._waiting = SimpleQueue()
+        self._lock = allocate_lock()
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it there, after what was asked for before, and return what it gives."""
@@ -99,14 +98,14 @@ class Errands:
     def _put(self, run: Callable[[], None]) -> None:
         with self._lock:
             if self._pid != os.getpid():
-                self._pid, self._waiting = os.getpid(), queue.SimpleQueue()
-                threading.Thread(target=self._run, args=(self._waiting,), name=self._name, daemon=True).start()
+                self._pid, self._waiting = os.getpid(), SimpleQueue()
+                start(partial(_serve, self._waiting), self._name)
         self._waiting.put(run)
 
-    @staticmethod
-    def _run(waiting: "queue.SimpleQueue[Callable[[], None]]") -> None:
-        while True:
-            waiting.get()()
+
+def _serve(waiting: Any) -> None:
+    while True:
+        waiting.get()()
 
 
 async def on_thread(work: Callable[[], T]) -> T:

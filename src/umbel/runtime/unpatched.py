@@ -25,6 +25,7 @@ def _original(module: str, name: str) -> Any:
 allocate_lock: Callable[[], Any] = _original("_thread", "allocate_lock")
 start_new_thread: Callable[..., int] = _original("_thread", "start_new_thread")
 RLock: Callable[[], Any] = _original("_thread", "RLock")
+SimpleQueue: Callable[[], Any] = _original("_queue", "SimpleQueue")
 read: Callable[[int, int], bytes] = _original("os", "read")
 write: Callable[[int, bytes], int] = _original("os", "write")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
