@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import time
 from typing import Any
 
@@ -67,29 +68,34 @@ async def survey(options: argparse.Namespace) -> dict[str, float]:
 
 
 async def consume(options: argparse.Namespace) -> dict[str, float]:
-    """``--count`` consumers that wait, take what comes and settle it, until ``--seconds`` are over."""
+    """``--count`` consumers that wait, take what comes and settle it, until the standard input ends."""
     broker = open_broker(work.REDIS)
     all_of_them = [consumer(broker) for _ in range(options.count)]
     for one in all_of_them:
         await one.open(lease=LEASE, width=1)
     print("ready", flush=True)
-    taken = await asyncio.gather(*(take(one, time.perf_counter() + options.seconds) for one in all_of_them))
+    ended = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
+    taken = await asyncio.gather(*(take(one, ended) for one in all_of_them))
     for one in all_of_them:
         await one.close()
     return {"taken": sum(taken)}
 
 
-async def take(one: Consumer, until: float) -> int:
-    taken = 0
-    turn = await one.exchange([], Want((QUEUE,), AT_ONCE))
-    while (left := until - time.perf_counter()) > 0:
-        taken += len(turn.deliveries)
-        if not turn.deliveries:
-            await one.wait(min(left, LEASE / 3))
-        turn = await one.exchange(acks(turn.deliveries), Want((QUEUE,), AT_ONCE))
-    taken += len(turn.deliveries)
-    await one.exchange(acks(turn.deliveries), Want((), 0))
-    return taken
+async def take(one: Consumer, ended: asyncio.Future[str]) -> int:
+    taken, settled = 0, acks([])
+    while True:
+        last = ended.done()
+        turn = await one.exchange(settled, Want((QUEUE,), AT_ONCE))
+        taken, settled = taken + len(turn.deliveries), acks(turn.deliveries)
+        if turn.deliveries:
+            continue
+        if last:
+            return taken
+        arrival = asyncio.ensure_future(one.wait(LEASE / 3))
+        waits: set[asyncio.Future[Any]] = {arrival, ended}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        arrival.cancel()
+        await asyncio.gather(arrival, return_exceptions=True)
 
 
 async def feed(options: argparse.Namespace) -> dict[str, float]:

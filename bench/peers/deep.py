@@ -113,18 +113,20 @@ def consumers(bench: Bench) -> dict[str, Any]:
 def beside(bench: Bench, count: int) -> tuple[float, float]:
     """Microseconds of Redis CPU per message, and commands, while ``count`` consumers share the work."""
     bench.clear("umbel")
-    seconds = bench.seconds + 2
     line = [str(path_of("umbel") / "python"), "-m", "peers.claims", "consume", "--count", str(count)]
-    line = machine.ahead([*line, "--seconds", str(seconds)], bench.realtime)
+    line = machine.ahead(line, bench.realtime)
     told = bench.environment("umbel", results=False)
-    with subprocess.Popen(line, cwd=BENCH, env=told, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, cwd=BENCH, env=told, stdin=pipe, stdout=pipe, text=True) as process:
         try:
+            assert process.stdin is not None
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             before = machine.cpu(bench.redis), machine.commands(bench.redis)
             words = ["feed", "--count", str(FEED), "--seconds", str(bench.seconds)]
             sent = bench.figures_of("umbel", "peers.claims", *words)["sent"]
             after = machine.cpu(bench.redis), machine.commands(bench.redis)
+            process.stdin.close()
             taken = json.loads(process.stdout.readline())["taken"]
         finally:
             process.kill()
