@@ -82,6 +82,8 @@ def unreachable(error: BaseException, place: Any) -> OperationalError:
         why = f"it did not answer in time{NO_TLS if place.tls else ''}"
     elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
         why = f"it answered something else{NO_TLS}"
+    elif isinstance(error, ssl.SSLError):  # its numbers are OpenSSL's, and no errors of the system
+        why = error.strerror or str(error)
     elif isinstance(error, OSError) and (numbers := _numbers(error)):
         why = ", ".join(dict.fromkeys(map(os.strerror, numbers)))
     elif isinstance(error, OSError) and error.strerror:
