@@ -19,6 +19,11 @@ from tests.worker.fleet import until
 READY = 60.0
 
 
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that may just be being written."""
+    return path.read_text().rpartition("\n")[0].splitlines()
+
+
 class Node:
     """One worker process, Umbel's or Celery's. Its output is in ``log``."""
 
@@ -167,7 +172,7 @@ class Fleet:
 
     def ran(self, *words: object) -> list[dict[str, Any]]:
         """Ledger lines whose words begin so."""
-        lines = [json.loads(line) for line in self.ledger.read_text().splitlines()]
+        lines = [json.loads(line) for line in whole_lines(self.ledger)]
         return [line for line in lines if line["words"][: len(words)] == list(words)]
 
     def runs(self) -> int:
