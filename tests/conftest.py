@@ -1,5 +1,6 @@
 """What every test gets: an application folder of its own, and proof that it left no process behind."""
 
+import logging
 import os
 import sys
 import uuid
@@ -27,6 +28,26 @@ def no_process_left(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         process.kill()
     if left:
         pytest.fail(f"{request.node.nodeid} left processes behind: {'; '.join(map(str, left))}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Iterator[None]:
+    """A test that sets up logging in this process, as workers and users' settings do, leaves no logger changed."""
+    before = {name: _state(logging.getLogger(name)) for name in _loggers()}
+    yield
+    for name in _loggers():
+        logger = logging.getLogger(name)
+        logger.level, logger.disabled, logger.propagate, handlers = before.get(name, (logging.NOTSET, False, True, []))
+        logger.handlers[:] = handlers
+    logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]
+
+
+def _loggers() -> list[str]:
+    return [name for name in logging.root.manager.loggerDict if name.startswith(("umbel", "celery"))]
+
+
+def _state(logger: logging.Logger) -> tuple[int, bool, bool, list[logging.Handler]]:
+    return logger.level, logger.disabled, logger.propagate, logger.handlers[:]
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ def app(request: pytest.FixtureRequest, db_url: str) -> Iterator[Umbel]:
 
 
 def left_behind() -> list[threading.Thread]:
-    """Umbel's threads, without that of a foreign result backend: it stays as long as the process."""
-    return [one for one in threading.enumerate() if one.name.startswith("umbel") and one.name != "umbel-backend"]
+    """Umbel's threads, without those of other tests' foreign backends and schedulers: they stay until the process ends."""
+    stay = ("umbel-backend", "umbel-scheduler")
+    return [one for one in threading.enumerate() if one.name.startswith("umbel") and one.name not in stay]
 
 
 def test_a_worker_beside_a_block(app: Umbel) -> None:
