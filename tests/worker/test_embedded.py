@@ -26,7 +26,7 @@ def app(request: pytest.FixtureRequest, db_url: str) -> Iterator[Umbel]:
 
 
 def left_behind() -> list[threading.Thread]:
-    """Umbel's threads, without those of other tests' foreign backends and schedulers: they stay until the process ends."""
+    """Umbel's threads, without those of other tests' foreign backends and schedulers, which stay until the end."""
     stay = ("umbel-backend", "umbel-scheduler")
     return [one for one in threading.enumerate() if one.name.startswith("umbel") and one.name not in stay]
 

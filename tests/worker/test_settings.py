@@ -65,7 +65,9 @@ def test_coroutines_run_on_the_loop_that_the_setting_names(app: Umbel, kind: Any
 def test_a_loop_whose_library_is_missing_names_the_extra(app: Umbel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     app.conf.update(worker_pool="asyncio")
-    assert type(new_loop(make_plan(app, WorkerOptions()).event_loop)).__module__.startswith("asyncio")
+    loop = new_loop(make_plan(app, WorkerOptions()).event_loop)
+    loop.close()
+    assert type(loop).__module__.startswith("asyncio")
     app.conf.update(worker_event_loop="uvloop")
     with pytest.raises(ImproperlyConfigured, match=r"pip install 'umbel\[fast\]'"):
         make_plan(app, WorkerOptions())
