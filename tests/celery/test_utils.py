@@ -203,6 +203,7 @@ def test_a_thread_does_its_body_until_it_is_stopped() -> None:
 
 def test_a_timer_calls_again_and_again_and_stands_still_with_whom_it_belongs_to() -> None:
     alive, asked, called = threading.Event(), threading.Event(), threading.Semaphore(0)
+    quiet, late = threading.Event(), threading.Event()
 
     def pulse() -> None:
         asked.set()
@@ -213,10 +214,10 @@ def test_a_timer_calls_again_and_again_and_stands_still_with_whom_it_belongs_to(
     entry = timer.call_repeatedly(0, called.release)
     assert all(called.acquire(timeout=20) for _ in range(3))
     entry.cancel()
-    timer.clear()
+    timer.call_after(0, quiet.set)
+    assert quiet.wait(20)
     alive.clear()
     asked.clear()
-    late = threading.Event()
     timer.call_after(0, late.set)
     assert asked.wait(20)
     assert not late.is_set()

@@ -33,7 +33,10 @@ class Proxy:
         return f"redis://{self.host}:{self.port}/{db}"
 
     def cut(self, times: int, *ways: str) -> None:
-        """Cut so often from now on: each connection after some bytes, 3 to 5,000, in one of these directions."""
+        """Cut so often from now on: each connection after some bytes, 3 to 5,000, in this direction.
+
+        Where both are allowed each connection has one of its own: else hardly any would ever get through its greeting.
+        """
         self._ways = ways or ("up", "down")
         self._left = times
 
@@ -76,14 +79,16 @@ class Proxy:
             answer.transport.abort()
             return
         ends = (answer.transport, ask.transport)
+        weak = self._dice.choice(("up", "down"))
         for way, reader, writer in (("up", near, ask), ("down", far, answer)):
-            pump = asyncio.ensure_future(self._pump(way, reader, writer, ends))
+            pump = asyncio.ensure_future(self._pump(way, weak, reader, writer, ends))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
     async def _pump(
         self,
         way: str,
+        weak: str,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         ends: tuple[asyncio.BaseTransport, ...],
@@ -91,7 +96,7 @@ class Proxy:
         budget, dropped = self._budget(), False
         try:
             while data := await reader.read(_CHUNK):
-                if self._left > 0 and way in self._ways:
+                if self._left > 0 and (self._ways == (way,) or (len(self._ways) > 1 and way == weak)):
                     if len(data) >= budget:
                         self._left -= 1
                         self.cuts[way] += 1

@@ -146,6 +146,8 @@ class Timer:
     def _run(self) -> None:
         while (due := self._next()) is not None:
             priority, entry = due
+            if entry.canceled:
+                continue
             try:
                 self._pulse()
                 if not entry.canceled and not self._over:
