@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -44,6 +46,19 @@ def health(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(root, ["health", *arguments], obj=Session(), standalone_mode=False)
     status = done.return_value if isinstance(done.return_value, int) else 1
     return status, done.output.strip() or str(done.exception)
+
+
+def test_a_probe_loads_no_application_and_nothing_that_draws(tmp_path: Path) -> None:
+    program = (
+        "import sys; from umbel.cli import main\n"
+        "try: main(['health', '--node', 'nobody@nowhere'])\n"
+        "finally: print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    loaded = done.stdout.split()
+    assert "umbel.cli.health" in loaded, done.stderr
+    heavy = ("rich", "umbel.app.application", "umbel.app.task", "umbel.worker", "umbel.broker", "umbel.drivers")
+    assert [name for name in loaded if name.startswith(heavy)] == []
 
 
 def told_ill(socket: str) -> str:

@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from umbel import Umbel
 from umbel.cli.group import root
 from umbel.cli.session import run
+
+if TYPE_CHECKING:
+    from umbel import Umbel
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -13,6 +16,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(run(root, sys.argv[1:] if argv is None else list(argv)))
 
 
-def run_for(app: Umbel, arguments: Sequence[str]) -> int:
+def run_for(app: "Umbel", arguments: Sequence[str]) -> int:
     """Run ``umbel`` for an app that is at hand, and return its status. ``-A`` would name another, and has no say."""
     return run(root, arguments, app=app)

@@ -11,7 +11,8 @@ from umbel.app.argsrepr import short
 from umbel.app.dead import Dead, Letter
 from umbel.cli.find import application
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, refuse, show_json, show_table
+from umbel.cli.screen import json_option, note, refuse, show_json
+from umbel.cli.tables import show_table
 from umbel.core.delivery import Loss
 from umbel.core.letters import instant
 from umbel.runtime.children import signal_name

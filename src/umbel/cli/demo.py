@@ -18,8 +18,9 @@ from umbel.cli.demo_tasks import FOLDER, LEDGER, Counts, app, measure
 from umbel.cli.group import Command
 from umbel.cli.ledger import Ledger, Start
 from umbel.cli.progress import Progress
-from umbel.cli.screen import json_option, refuse, show_json, show_table
+from umbel.cli.screen import json_option, refuse, show_json
 from umbel.cli.session import session, stop_as_by_hand
+from umbel.cli.tables import show_table
 from umbel.core.errors import TimeoutError
 from umbel.runtime.clock import SYSTEM, Clock
 

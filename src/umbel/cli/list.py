@@ -4,7 +4,8 @@ import click
 
 from umbel.cli.find import application
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, show_json, show_table
+from umbel.cli.screen import json_option, show_json
+from umbel.cli.tables import show_table
 from umbel.core.routing import Exchange, Link
 
 

@@ -7,8 +7,8 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from umbel.cli.screen import console
 from umbel.cli.session import session
+from umbel.cli.tables import console
 
 PARTS = 4
 

@@ -5,7 +5,8 @@ import click
 from umbel.cli.desk import depths
 from umbel.cli.find import application
 from umbel.cli.group import Command
-from umbel.cli.screen import json_option, show_json, show_table
+from umbel.cli.screen import json_option, show_json
+from umbel.cli.tables import show_table
 
 COUNTS = ("ready", "delayed", "claimed", "dead", "consumers")
 

@@ -11,8 +11,9 @@ from umbel.app.schedules import Scheduled
 from umbel.cli.call import document
 from umbel.cli.find import application, load_tasks, refuse_unreachable
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, refuse, show_json, show_table
+from umbel.cli.screen import json_option, note, refuse, show_json
 from umbel.cli.session import session
+from umbel.cli.tables import show_table
 from umbel.core.schedule import crontab, solar
 
 T = TypeVar("T")

@@ -26,7 +26,7 @@ class Face:
     module: str = "umbel"
     """What ``python -m`` starts in its stead."""
     is_celery: bool = False
-    fallback: Callable[[], umbel.Umbel] | None = None
+    fallback: "Callable[[], umbel.Umbel] | None" = None
     """The application where none is named; without it that is an error."""
     environment: str | None = None
     """Before the name of a command and an option, a variable that stands for the option."""
@@ -49,7 +49,7 @@ class Session:
     debug: bool = False
     schedule_place: str | None = None
     entered: bool = False
-    app: umbel.Umbel | None = None
+    app: "umbel.Umbel | None" = None
     arguments: tuple[str, ...] = ()
     face: Face = UMBEL
     user_options: dict[str, Any] = field(default_factory=dict)
@@ -135,7 +135,9 @@ def session() -> Session:
     return found
 
 
-def run(command: click.Command, arguments: Sequence[str], *, app: umbel.Umbel | None = None, face: Face = UMBEL) -> int:
+def run(
+    command: click.Command, arguments: Sequence[str], *, app: "umbel.Umbel | None" = None, face: Face = UMBEL
+) -> int:
     """Run ``command`` and return its exit status: an error of the user's is one line, with ``--debug`` a traceback.
 
     ``app`` is the application, if it is not to be found by its name.

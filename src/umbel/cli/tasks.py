@@ -8,7 +8,8 @@ import click
 from umbel.app.control import signal_name
 from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, show_json, show_table
+from umbel.cli.screen import json_option, note, show_json
+from umbel.cli.tables import show_table
 
 
 @click.group("tasks", cls=Group)

@@ -6,7 +6,8 @@ import click
 
 from umbel.cli.find import application
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, refuse, show_json, show_table
+from umbel.cli.screen import json_option, note, refuse, show_json
+from umbel.cli.tables import show_table
 from umbel.core.vitals import Doing, ProcessVitals, WorkerVitals, worst
 
 UNKNOWN = "?"

@@ -12,7 +12,8 @@ from umbel.app.workflows import Workflows
 from umbel.cli.drawing import drawn
 from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Group
-from umbel.cli.screen import console, json_option, note, refuse, show_json, show_table
+from umbel.cli.screen import json_option, note, refuse, show_json
+from umbel.cli.tables import console, show_table
 from umbel.core.tree import Tree
 
 limit_option = click.option(
