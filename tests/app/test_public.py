@@ -65,8 +65,8 @@ def test_what_type_checkers_see_at_the_door_is_what_programs_get() -> None:
     for line in typed.body:
         assert isinstance(line, ast.ImportFrom)
         assert line.module is not None
-        for name in line.names:
-            seen[name.asname or name.name] = (line.module, name.name)
+        for one in line.names:
+            seen[one.asname or one.name] = (line.module, one.name)
     assert sorted([*seen, "__version__"]) == NAMES
     for name, (home, there) in seen.items():
         module = importlib.import_module(f"{home}.{name}" if home == "umbel" else home)
