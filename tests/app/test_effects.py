@@ -260,7 +260,7 @@ class Away:
         self.left = failures
         self.sync = self
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         if self.left:
             self.left -= 1
             raise BackendGetMetaError("away")

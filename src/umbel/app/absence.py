@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("umbel")
 
 PATIENCE = 2.0  # seconds
+LOOKS_FOR = 5.0
 
 
 class Absence:
@@ -24,13 +25,18 @@ class Absence:
         """Whether it is time to look, after ``waited`` seconds in which nothing was heard of the call."""
         return self.queue is not None and waited >= PATIENCE
 
-    def look(self) -> None:
-        """Look once whether anybody reads the queue; if not, and nobody was told before, say so. Blocks."""
+    def look(self, within: float | None) -> None:
+        """Look once whether anybody reads the queue; if not, and nobody was told before, say so.
+
+        Blocks, at most ``within`` seconds.
+        """
         queue, self.queue = self.queue, None
         if queue is None or queue in self.app.said_absent:
             return
         try:
-            depths = self.app.sync_producer.survey([queue])
+            depths = self.app.sync_producer.survey(
+                [queue], deadline=LOOKS_FOR if within is None else min(within, LOOKS_FOR)
+            )
         except UmbelError:
             return  # the wait itself will say what is wrong with the broker
         if not any(depth.consumers for depth in depths):

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def ask(app: "Umbel", question: Callable[[], T]) -> T:
-    """The answer; after as many attempts as the settings give it. Raises ``BackendError``."""
+def ask(app: "Umbel", question: Callable[[], T], end: float | None = None) -> T:
+    """The answer; after as many attempts as the settings give it, none after ``end``. Raises ``BackendError``."""
     attempts = 0
     while True:
         try:
             return question()
         except BackendError as error:
-            app.clock.pause(_pause(app.conf, attempts, error))
+            pause = _pause(app.conf, attempts, error)
+            if end is not None and (pause := min(pause, end - app.clock.monotonic())) <= 0:
+                raise
+            app.clock.pause(pause)
             attempts += 1
 
 

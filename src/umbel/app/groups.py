@@ -41,10 +41,11 @@ class GroupResult(ResultSet):
     def _watched(self) -> "list[AsyncResult[Any]]":
         return [*self._awaited(), *(node for node in self._parents() if not node.ended)]
 
-    def _throw_early(self) -> None:
+    def throw_if_failed(self) -> None:
+        """Raise what a task raised, or one before them, if these handles have seen it, without reading."""
         for node in self._parents():
             node.throw_if_failed()
-        super()._throw_early()
+        super().throw_if_failed()
 
     def _parents(self) -> "Iterator[AsyncResult[Any]]":
         node = self.parent

@@ -3,7 +3,6 @@
 Every reading method has an async twin with the prefix ``a``, and ``await result`` is ``await result.aget()``.
 """
 
-import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -81,12 +80,24 @@ class AsyncResult(Generic[R]):
 
     def _look(self) -> Record:
         if self._record is None:
-            self.learn(again.ask(self.app, lambda: self.backend.sync.read([self.id])).get(self.id))
+            again.ask(self.app, self.fetch)
         return self._seen
 
     async def _alook(self) -> Record:
         if self._record is None:
-            self.learn((await again.aask(self.app, lambda: self.backend.read([self.id]))).get(self.id))
+            await again.aask(self.app, self.afetch)
+        return self._seen
+
+    def fetch(self, timeout: float | None = None) -> Record:
+        """Read what is stored, unless the end was seen, within ``timeout`` seconds."""
+        if self._record is None:
+            self.learn(self.backend.sync.read([self.id], timeout).get(self.id))
+        return self._seen
+
+    async def afetch(self) -> Record:
+        """``fetch``, for coroutines."""
+        if self._record is None:
+            self.learn((await self.backend.read([self.id])).get(self.id))
         return self._seen
 
     def learn(self, record: Record | None) -> None:
@@ -125,7 +136,8 @@ class AsyncResult(Generic[R]):
     def throw_if_failed(self) -> None:
         """Raise what the task raised, if this handle has seen it, without reading."""
         if self._seen.status in states.PROPAGATE_STATES:
-            raise remote.with_traceback(self.seen_value, self._seen.traceback)
+            as_frames = self.app.conf.task_remote_tracebacks
+            raise remote.with_traceback(self.seen_value, self._seen.traceback, as_frames=as_frames)
 
     def forgotten(self) -> str:
         """Forget what was read, and return the id."""
@@ -200,14 +212,14 @@ class AsyncResult(Generic[R]):
         if self.ignored:
             return cast(R, None)
         waiting.check_may_wait(disable_sync_subtasks)
+        wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
         if follow_parents and propagate:
             for node in reversed(list(self._parents())):
-                node.maybe_throw()
-        wait = waiting.Waiting(self, timeout, interval, on_message, on_interval)
-        while not wait.done(self._look()):
-            again.ask(self.app, lambda: self.backend.sync.wait([self.id], wait.slice()))
-            if wait.passed():
-                wait.absence.look()
+                wait.ask(node.fetch)
+                node.throw_if_failed()
+        while not wait.done(wait.ask(self.fetch)):
+            again.ask(self.app, lambda: self.backend.sync.wait([self.id], wait.slice()), wait.deadline)
+            wait.passed()
         return self._end(propagate, callback)
 
     wait = get
@@ -224,10 +236,9 @@ class AsyncResult(Generic[R]):
             return cast(R, None)
         waiting.check_may_wait(disable_sync_subtasks)
         wait = waiting.Waiting(self, timeout, 0.5, None, None)
-        while not wait.done(await self._alook()):
-            await again.aask(self.app, lambda: self.backend.wait([self.id], wait.slice()))
-            if wait.passed():
-                await asyncio.to_thread(wait.absence.look)
+        while not wait.done(await wait.aask(self.afetch)):
+            await wait.aask(lambda: self.backend.wait([self.id], wait.slice()))
+            await wait.apassed()
         return self._end(propagate, None)
 
     def __await__(self) -> Generator[Any, None, R]:
@@ -239,13 +250,12 @@ class AsyncResult(Generic[R]):
 
     def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], Any] | None = None) -> Any:
         """Raise what the task raised, if it did; else return its value as far as it is known."""
-        record = self._look()
-        value = self.seen_value
-        if propagate and record.status in states.PROPAGATE_STATES:
-            raise remote.with_traceback(value, record.traceback, as_frames=self.app.conf.task_remote_tracebacks)
+        self._look()
+        if propagate:
+            self.throw_if_failed()
         if callback is not None:
-            callback(self.id, value)
-        return value
+            callback(self.id, self.seen_value)
+        return self.seen_value
 
     maybe_reraise = maybe_throw
 

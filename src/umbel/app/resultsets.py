@@ -3,7 +3,6 @@
 Every waiting method has an async twin with the prefix ``a``; ``async for value in group`` gives values as they come.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -115,10 +114,10 @@ class ResultSet:
         """What is read while it waits."""
         return self._awaited()
 
-    def fetch(self) -> "list[AsyncResult[Any]]":
+    def fetch(self, timeout: float | None = None) -> "list[AsyncResult[Any]]":
         """Read all that have not ended, in one round trip; return those that still have not."""
         if awaited := self._watched():
-            found = self.backend.sync.read([leaf.id for leaf in awaited])
+            found = self.backend.sync.read([leaf.id for leaf in awaited], timeout)
             for leaf in awaited:
                 leaf.learn(found.get(leaf.id))
         return self._awaited()
@@ -191,10 +190,9 @@ class ResultSet:
         """
         check_may_wait(disable_sync_subtasks)
         wait = Waiting(self, timeout, interval, on_message, on_interval)
-        while self._not_done(wait, self.fetch(), propagate):
+        while self._not_done(wait, wait.ask(self.fetch), propagate):
             self.backend.sync.wait([leaf.id for leaf in self._watched()[:WATCHED]], wait.slice())
-            if wait.passed():
-                wait.absence.look()
+            wait.passed()
         if callback is None:
             return self.values(propagate)
         for leaf in self.leaves():
@@ -210,8 +208,9 @@ class ResultSet:
         """``get``, for coroutines."""
         check_may_wait(disable_sync_subtasks)
         wait = Waiting(self, timeout, 0.5, None, None)
-        while self._not_done(wait, await self.afetch(), propagate):
-            await self._await_news(wait)
+        while self._not_done(wait, await wait.aask(self.afetch), propagate):
+            await self.backend.wait([leaf.id for leaf in self._watched()[:WATCHED]], wait.slice())
+            await wait.apassed()
         return self.values(propagate)
 
     ajoin = aget
@@ -229,7 +228,7 @@ class ResultSet:
         """The handles on single tasks as they end."""
         check_may_wait(True)
         wait = Waiting(self, timeout, 0.5, None, None)
-        awaited = {leaf.id: leaf for leaf in await self.afetch()}
+        awaited = {leaf.id: leaf for leaf in await wait.aask(self.afetch)}
         for leaf in {leaf.id: leaf for leaf in self.leaves()}.values():
             if leaf.ended and leaf.id not in awaited:
                 yield leaf
@@ -237,13 +236,12 @@ class ResultSet:
         feed = store.follow(list(awaited)) if isinstance(store, CanFollow) else None
         try:
             while self._not_done(wait, list(awaited.values()), propagate=False):
-                found = await self._news(feed, list(awaited), wait.slice())
+                found = await wait.aask(lambda: self._news(feed, list(awaited), wait.slice()))
                 for id in [id for id in found if id in awaited]:
                     awaited[id].learn(found[id])
                     if awaited[id].ended:
                         yield awaited.pop(id)
-                if wait.passed():
-                    await asyncio.to_thread(wait.absence.look)
+                await wait.apassed()
         finally:
             if feed is not None:
                 await feed.close()
@@ -268,7 +266,7 @@ class ResultSet:
         check_may_wait(disable_sync_subtasks)
         wait, given = Waiting(self, timeout, interval, on_message, on_interval), set[str]()
         while True:
-            awaited = self.fetch()
+            awaited = wait.ask(self.fetch)
             for leaf in self.leaves():
                 if leaf.ended and leaf.id not in given:
                     given.add(leaf.id)
@@ -276,8 +274,7 @@ class ResultSet:
             if not self._not_done(wait, awaited, propagate=False):
                 return
             self.backend.sync.wait([leaf.id for leaf in awaited[:WATCHED]], wait.slice())
-            if wait.passed():
-                wait.absence.look()
+            wait.passed()
 
     def iterate(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5) -> Iterator[Any]:
         """Values as the tasks end."""
@@ -290,26 +287,22 @@ class ResultSet:
     def _not_done(self, wait: Waiting, awaited: "Sequence[AsyncResult[Any]]", propagate: bool) -> bool:
         """Whether to wait on. Raises ``TimeoutError``, and what a task raised."""
         if propagate:
-            self._throw_early()
+            self.throw_if_failed()
         wait.heard = any(leaf.seen_state != states.PENDING for leaf in self.leaves())
         if not awaited:
             return False
         wait.check(f"{len(awaited)} of {sum(1 for _ in self.leaves())} tasks have no result")
         return True
 
-    def _throw_early(self) -> None:
+    def throw_if_failed(self) -> None:
+        """Raise what a task raised, if these handles have seen it, without reading."""
         for leaf in self.leaves():
             leaf.throw_if_failed()
-
-    async def _await_news(self, wait: Waiting) -> None:
-        await self.backend.wait([leaf.id for leaf in self._watched()[:WATCHED]], wait.slice())
-        if wait.passed():
-            await asyncio.to_thread(wait.absence.look)
 
     def values(self, propagate: bool = True) -> list[Any]:
         """The values in order as far as they are known; those of a group in it are a list."""
         if propagate:
-            self._throw_early()
+            self.throw_if_failed()
         return [
             result.values(propagate) if isinstance(result, ResultSet) else result.seen_value for result in self.results
         ]

@@ -1,21 +1,28 @@
 """Waiting for a result: whether it is allowed here, how long it lasts, and what is called on the way."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import builtins
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from umbel.app import bulk, request
+from umbel.app import again, bulk, request
 from umbel.app.absence import Absence
 from umbel.core import states
-from umbel.core.errors import TimeoutError
+from umbel.core.errors import BackendError, TimeoutError
 from umbel.core.record import Record
 
 if TYPE_CHECKING:
     from umbel.app.results import AsyncResult
     from umbel.app.resultsets import ResultSet
+
+T = TypeVar("T")
+
+OVER, LEAST = 0.1, 0.5
+"""Seconds that an answer may still take when the time is over (the last look begins then), and what it has in all."""
 
 IN_TASK = (
     "Never call result.get() within a task: it waits for a worker that may be waiting for it. "
@@ -77,6 +84,7 @@ class Waiting:
     ) -> None:
         self.clock = result.app.clock
         self.began = self.clock.monotonic()
+        self.timeout = timeout
         self.deadline = None if timeout is None else self.began + timeout
         self.interval = max(interval, 0.001)
         self.result = result
@@ -100,7 +108,37 @@ class Waiting:
     def check(self, what: str) -> None:
         """Raise ``TimeoutError`` if the time is over."""
         if self.deadline is not None and self.clock.monotonic() >= self.deadline:
-            raise TimeoutError(f"{what} within {self.deadline - self.began:g} s")
+            raise TimeoutError(f"{what} within {self.timeout:g} s")
+
+    def ask(self, question: Callable[[float | None], T]) -> T:
+        """What the store answers to a question, which is told how many seconds there are. Raises ``TimeoutError``."""
+        try:
+            return again.ask(self.result.app, lambda: question(self._allowed()), self.deadline)
+        except BackendError as error:
+            if self.left() == 0:
+                raise self._unanswered(f": {error}") from error
+            raise
+
+    async def aask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """``ask``, for coroutines."""
+        try:
+            async with asyncio.timeout(self._allowed()):
+                return await again.aask(self.result.app, question)
+        except builtins.TimeoutError as error:
+            raise self._unanswered("") from error
+
+    def _unanswered(self, why: str) -> TimeoutError:
+        return TimeoutError(f"the result store gave no answer within {self.timeout:g} s{why}")
+
+    def _allowed(self) -> float | None:
+        """Seconds that the next answer may take."""
+        if self.deadline is None:
+            return None
+        return max(self.deadline + OVER, self.began + LEAST) - self.clock.monotonic()
+
+    def left(self) -> float | None:
+        """Seconds until the time is over. None: there is no end."""
+        return None if self.deadline is None else max(self.deadline - self.clock.monotonic(), 0.0)
 
     def slice(self) -> float:
         """Seconds until the next look."""
@@ -108,8 +146,17 @@ class Waiting:
             return self.interval
         return max(min(self.interval, self.deadline - self.clock.monotonic()), 0.0)
 
-    def passed(self) -> bool:
-        """A slice has passed. True: nothing was heard, and it is time to look whether anybody works."""
+    def passed(self) -> None:
+        """A slice has passed; if nothing was heard, and it is time, look whether anybody works."""
+        if self._is_due():
+            self.absence.look(self.left())
+
+    async def apassed(self) -> None:
+        """``passed``, for coroutines."""
+        if self._is_due():
+            await asyncio.to_thread(self.absence.look, self.left())
+
+    def _is_due(self) -> bool:
         if self.on_interval is not None:
             self.on_interval()
-        return not self.heard and self.absence.due(self.clock.monotonic() - self.began)
+        return not self.heard and self.left() != 0 and self.absence.due(self.clock.monotonic() - self.began)

@@ -76,8 +76,8 @@ class SyncProducer(Protocol):
     def publish(self, messages: Sequence[Outgoing], *, deadline: float) -> list[Receipt]:
         """As ``Producer.publish``."""
 
-    def survey(self, queues: Iterable[str]) -> list[Depth]:
-        """As ``Keeper.survey``."""
+    def survey(self, queues: Iterable[str], *, deadline: float = 5.0) -> list[Depth]:
+        """As ``Keeper.survey``, within ``deadline`` seconds."""
 
     def close(self) -> None:
         """Free the connection. Safe to repeat."""

@@ -42,8 +42,8 @@ class SyncStore(Protocol):
     def write(self, records: Sequence[Record]) -> None:
         """Store each record unless its task is SUCCESS already. Raises ``BackendStoreError``."""
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The records there are, by task id. Raises ``BackendGetMetaError``."""
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+        """The records there are, by task id. Raises ``BackendGetMetaError``, if need be after ``timeout`` seconds."""
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """Return when one of ``ids`` may have changed since the last ``read``, or after ``timeout`` seconds."""
@@ -72,7 +72,7 @@ class Store(Protocol):
         """As ``SyncStore.write``."""
 
     async def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """As ``SyncStore.read``."""
+        """As ``SyncStore.read``. Whoever has no more time cancels it."""
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As ``SyncStore.wait``."""

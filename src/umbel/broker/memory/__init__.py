@@ -121,7 +121,7 @@ class MemorySyncProducer:
         """As the port says; it is done at once."""
         return self._broker.publish(messages)
 
-    def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+    def survey(self, queues: Iterable[str] | None, *, deadline: float = 5.0) -> list[Depth]:
         """As the port says."""
         return self._broker.survey(queues)
 

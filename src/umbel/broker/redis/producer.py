@@ -191,10 +191,14 @@ class RedisSyncProducer:
         finally:
             channel.give(connection)
 
-    def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+    def survey(self, queues: Iterable[str] | None, *, deadline: float = 5.0) -> list[Depth]:
         """As the port says."""
-        with self._channel.connection(5.0) as connection:
-            return self._survey.run(lambda sent: self._channel.on(connection, sent, 5.0), queues)
+        clock = self._channel.clock
+        end = clock.monotonic() + deadline
+        with self._channel.connection(deadline) as connection:
+            return self._survey.run(
+                lambda sent: self._channel.on(connection, sent, max(0.001, end - clock.monotonic())), queues
+            )
 
     def close(self) -> None:
         """As the port says."""

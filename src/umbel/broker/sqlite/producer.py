@@ -61,9 +61,9 @@ class SqliteSyncProducer:
             return [Refused(exc)]
         return [ACCEPTED]
 
-    def survey(self, queues: Iterable[str] | None) -> list[Depth]:
+    def survey(self, queues: Iterable[str] | None, *, deadline: float = 5.0) -> list[Depth]:
         """As the port says."""
-        return self._database.look(lambda link: survey(link, queues, self._locks))
+        return self._database.look(lambda link: survey(link, queues, self._locks), deadline=deadline)
 
     def close(self) -> None:
         """Nothing is held: connections belong to the database."""

@@ -125,8 +125,8 @@ class BackendSyncStore:
         known = {name: told[name] for name in ("args", "kwargs", "hostname", "children")}
         return Context(message, called_directly=False, **known)
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """As the port says."""
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+        """As the port says; how long it takes is the backend's affair."""
         found = {}
         for id in ids:
             error = BackendGetMetaError("the result could not be read", task_id=id)

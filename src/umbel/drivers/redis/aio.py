@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
                 return await waiter.future
         except TimeoutError as exc:
             self.abort(exc)  # the replies that are still to come would be taken for others'
-            raise CutOff(f"Redis at {self.place} did not answer within {timeout:g} s") from exc
+            raise CutOff(f"Redis at {self.place} did not answer within {round(timeout, 3):g} s") from exc
 
     def tell(self, sent: Sequence[Command]) -> None:
         """Send commands that are answered by pushes alone (SUBSCRIBE and its like). Raises ``OperationalError``."""

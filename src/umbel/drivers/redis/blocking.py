@@ -77,7 +77,7 @@ class SyncConnection:
                     (self.pushes if type(reply) is _Push else replies).append(reply)
         except TimeoutError as exc:
             self.close()
-            raise CutOff(f"Redis at {self.place} did not answer within {timeout:g} s") from exc
+            raise CutOff(f"Redis at {self.place} did not answer within {round(timeout or 0, 3):g} s") from exc
         except (OSError, hiredis.ProtocolError) as exc:
             self.close()
             raise CutOff(f"the connection to Redis at {self.place} was lost: {exc}") from exc

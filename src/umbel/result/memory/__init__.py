@@ -146,7 +146,7 @@ class MemorySyncStore:
         """As the port says."""
         self._store.write_now(records)
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         """As the port says."""
         return self._store.read_now(ids)
 

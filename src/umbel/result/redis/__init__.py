@@ -23,7 +23,7 @@ from umbel.result.redis.feed import RedisFeed
 from umbel.result.redis.groups import RedisGroups
 from umbel.result.redis.joins import RedisJoins
 from umbel.result.redis.line import Line
-from umbel.result.redis.patience import pauses
+from umbel.result.redis.patience import limit, pauses
 from umbel.result.redis.shared_line import SharedLine
 from umbel.result.shown import Shown
 from umbel.result.trouble import reading, storing
@@ -246,7 +246,7 @@ class RedisSyncStore:
                 replies += call(unknown)
             refuse_errors(replies, self._store.place)
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         """As the port says."""
         if not ids:
             return {}
@@ -254,7 +254,7 @@ class RedisSyncStore:
         if ended and ended.keys() >= set(ids):
             return {task_id: ended[task_id] for task_id in ids}
         with reading(ids):
-            return self._store.found(ids, self.call(self._store.reads(ids)))
+            return self._store.found(ids, self.call(self._store.reads(ids), timeout))
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
@@ -273,18 +273,24 @@ class RedisSyncStore:
         self._pool.close()
         self._line.close()
 
-    def call(self, sent: Sequence[Command]) -> list[Any]:
-        """The replies to commands, after some attempts. Raises ``OperationalError``."""
+    def call(self, sent: Sequence[Command], within: float | None = None) -> list[Any]:
+        """The replies to commands, after some attempts, ``within`` seconds. Raises ``OperationalError``."""
+        clock, began = self._store.clock, self._store.clock.monotonic()
+        end = began + (limit(self._policy, self._timeout) if within is None else within)
         for pause in pauses(self._policy):
             try:
-                return self._try(sent, self._timeout)
+                return self._try(sent, min(self._timeout, end - clock.monotonic()))
             except OperationalError:
-                self._store.clock.pause(pause)
-        return self._try(sent, self._timeout)
+                if (left := end - clock.monotonic()) <= 0:
+                    raise
+                clock.pause(min(pause, left))
+        return self._try(sent, min(self._timeout, end - clock.monotonic()))
 
     def _try(self, sent: Sequence[Command], timeout: float) -> list[Any]:
-        with self._pool.connection(timeout) as connection:
-            replies = connection.call(sent, timeout)
+        clock = self._store.clock
+        end = clock.monotonic() + timeout
+        with self._pool.connection(max(0.001, timeout)) as connection:
+            replies = connection.call(sent, max(0.001, end - clock.monotonic()))
             if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
                 connection.close()
                 raise explained(replies[0], self._store.place)

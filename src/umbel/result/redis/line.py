@@ -7,7 +7,7 @@ from typing import Any
 from umbel.core.errors import OperationalError
 from umbel.drivers.redis import Command, Connection, Place, connect, explained, is_elsewhere, is_error
 from umbel.result.redis.channels import Channels, Look, Waiter
-from umbel.result.redis.patience import pauses
+from umbel.result.redis.patience import limit, pauses
 from umbel.runtime.clock import Clock
 
 
@@ -29,10 +29,13 @@ class Line:
         Raises ``OperationalError`` at the end of its patience; if not ``patient``, after a second attempt.
         """
         policy = self._policy if patient else {"max_retries": 1}
+        end = self._clock.monotonic() + limit(policy, self._timeout)
         for pause in pauses(policy):
             try:
                 return await self._try(sent)
             except OperationalError:
+                if self._clock.monotonic() >= end:
+                    raise
                 await self._clock.sleep(pause)
         return await self._try(sent)
 

@@ -1,10 +1,19 @@
 """How long a reader or writer of results bears with a server that cannot be reached. Pure."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 _DEFAULT: Mapping[str, float] = {"max_retries": 8, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 1.0}
 """Five seconds in all. (Celery's own default is about twenty; its option ``retry_policy`` is read.)"""
+
+
+def limit(policy: Mapping[str, Any] | None, timeout: float) -> float:
+    """Seconds after which nothing is attempted again: of a server that hangs, one ``timeout`` is enough.
+
+    Where somebody chose a policy, that says it all.
+    """
+    return timeout if policy is None else inf
 
 
 def pauses(policy: Mapping[str, Any] | None) -> Iterator[float]:

@@ -28,6 +28,7 @@ class SharedLine:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._connecting = threading.Lock()
         self._channels = Channels()
         self._connection: SyncConnection | None = None
         self._waiters: set[_Waiter] = set()
@@ -39,6 +40,7 @@ class SharedLine:
         end = self._clock.monotonic() + timeout
         waiter = _Waiter(look)
         try:
+            self._connect(end)
             self._enter(names, waiter)
             while not waiter.woken and (left := end - self._clock.monotonic()) > 0:
                 if self._takes_over(waiter):
@@ -51,10 +53,23 @@ class SharedLine:
             heard = self._leave(names, waiter)
         return heard
 
+    def _connect(self, end: float) -> None:
+        """See that there is a connection. Raises ``OperationalError``, at ``end`` at the latest."""
+        if self._connection is not None:
+            return
+        if not self._connecting.acquire(timeout=max(0.0, end - self._clock.monotonic())):
+            raise OperationalError("another thread is still connecting")
+        try:
+            if self._connection is None:
+                self._connection = sync_connect(self._place, max(0.001, end - self._clock.monotonic()), self._clock)
+        finally:
+            self._connecting.release()
+
     def _enter(self, names: Sequence[bytes], waiter: "_Waiter") -> None:
         with self._lock:
             if self._connection is None:
-                self._connection = sync_connect(self._place, clock=self._clock)
+                waiter.woken = True  # lost since, and the read that follows will tell
+                return
             self._waiters.add(waiter)
             fresh = self._channels.enter(names, waiter)
             if fresh:  # first the subscription, then the look: what is written in between is not missed

@@ -152,8 +152,8 @@ class SqliteSyncStore:
         with storing(records):
             self._database.run(lambda link: write(link, writes))
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """As the port says."""
+    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+        """As the port says: nobody who writes keeps a reader waiting."""
         with reading(ids):
             rows = self._database.look(lambda link: rows_of(link, ids, self._database.clock.now()))
         return self._store.shown.show(rows)
