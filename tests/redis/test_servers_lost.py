@@ -139,7 +139,7 @@ def test_a_fail_over_behind_one_address(own_redis: Callable[..., RedisServer], l
     until(lambda: in_step(replica), what="the replica is in step")
     with Proxy(master.port) as address:
         load = load_at(address.url(), look_at=replica.url())
-        del load.farm.environment[WITNESS]  # connections stay with the old master: who only reads there sees it late
+        del load.farm.environment[WITNESS]  # for a second it may read at the old master, which sees it late
         load.publish(1200)
         load.farm.worker("-c", "4")
         load.reach(300)

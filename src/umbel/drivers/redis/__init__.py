@@ -5,7 +5,7 @@ from importlib.resources import files
 from umbel.drivers.redis.aio import Connection, connect
 from umbel.drivers.redis.blocking import Pool, SyncConnection, is_push
 from umbel.drivers.redis.blocking import connect as sync_connect
-from umbel.drivers.redis.handshake import Command, Greeting
+from umbel.drivers.redis.handshake import WHO, Command, Greeting, Standing, is_replica
 from umbel.drivers.redis.place import Place, number, parse
 from umbel.drivers.redis.trouble import (
     TRACKS_SCRIPTS,
@@ -26,6 +26,7 @@ __all__ = [
     "JOINING",
     "SUCCESS",
     "TRACKS_SCRIPTS",
+    "WHO",
     "BadOperation",
     "Command",
     "Connection",
@@ -33,12 +34,14 @@ __all__ = [
     "Greeting",
     "Place",
     "Pool",
+    "Standing",
     "SyncConnection",
     "connect",
     "explained",
     "is_elsewhere",
     "is_error",
     "is_push",
+    "is_replica",
     "number",
     "parse",
     "sync_connect",

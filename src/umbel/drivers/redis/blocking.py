@@ -19,6 +19,7 @@ from umbel.core.errors import OperationalError
 from umbel.drivers.redis.handshake import (
     Command,
     Greeting,
+    Standing,
     commands,
     greeted,
     master_address,
@@ -50,6 +51,7 @@ class SyncConnection:
         self.place = place
         self.sock = sock
         self.greeting = Greeting((0,))
+        self.standing = Standing(clock.monotonic())
         self.pushes: list[Any] = []
         self.known: set[str] = set()
         """For whoever uses the connection: what it has told the server, and need not tell again."""

@@ -16,6 +16,12 @@ USER_TIMEOUT = 15_000
 """Milliseconds after which the kernel gives up on a connection whose other end does not acknowledge."""
 
 
+WHO: Command = ("HELLO",)
+"""Asks again who answers, and changes nothing. (ROLE is forbidden to who may not do dangerous things.)"""
+SURE_FOR = 1.0
+"""Seconds for which a server that was the master is taken to be it still."""
+
+
 class Greeting(NamedTuple):
     """Who answered. ``valkey`` servers count their versions on from Redis 7.2."""
 
@@ -61,6 +67,29 @@ def greeted(replies: list[Any], place: Place) -> Greeting:
         if isinstance(reply, hiredis.ReplyError):
             raise explained(reply, place)
     return Greeting(version)
+
+
+class Standing:
+    """Whether the server at the other end is still the master: after a fail-over behind one address, or one that
+    sentinels know, connections stay with the old one. Writes are refused there; reads find what was, or comes late.
+
+    Whoever reads asks ``WHO`` along with what he sends where ``due``, and leaves where ``is_replica``.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._sure_until = now + SURE_FOR
+
+    def due(self, now: float) -> bool:
+        """Whether to ask now; then it is not due for a while."""
+        if now < self._sure_until:
+            return False
+        self._sure_until = now + SURE_FOR
+        return True
+
+
+def is_replica(reply: Any) -> bool:
+    """Whether the answer to ``WHO`` says so. One that is no answer says nothing."""
+    return isinstance(reply, dict) and reply.get(b"role") not in (None, b"master")
 
 
 # Sentinels ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,19 @@ from umbel.core.errors import BackendGetMetaError, BackendStoreError, DecodeErro
 from umbel.core.record import Record
 from umbel.core.states import READY_STATES
 from umbel.drivers.options import Options
-from umbel.drivers.redis import SUCCESS, Command, Place, Pool, explained, is_elsewhere, is_error, number, parse
+from umbel.drivers.redis import (
+    SUCCESS,
+    WHO,
+    Command,
+    Place,
+    Pool,
+    explained,
+    is_elsewhere,
+    is_error,
+    is_replica,
+    number,
+    parse,
+)
 from umbel.drivers.redis.loops import PerLoop
 from umbel.result.base import Life
 from umbel.result.redis.catalogue import RedisCatalogue
@@ -290,11 +302,17 @@ class RedisSyncStore:
         clock = self._store.clock
         end = clock.monotonic() + timeout
         with self._pool.connection(max(0.001, timeout)) as connection:
-            replies = connection.call(sent, max(0.001, end - clock.monotonic()))
-            if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
+            asks = connection.standing.due(clock.monotonic())
+            replies = connection.call([*sent, WHO] if asks else sent, max(0.001, end - clock.monotonic()))
+            moved = asks and is_replica(replies.pop())
+            gone = bool(replies) and is_error(replies[0]) and is_elsewhere(replies[0])
+            if moved or gone:
                 connection.close()
-                raise explained(replies[0], self._store.place)
-            return replies
+        if moved:  # to the master, if it can be found; a replica will do for now
+            return self._try(sent, end - clock.monotonic())
+        if gone:
+            raise explained(replies[0], self._store.place)
+        return replies
 
 
 class _Ended(threading.local):

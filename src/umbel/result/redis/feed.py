@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from umbel.core.errors import OperationalError
@@ -57,6 +58,7 @@ class RedisFeed:
             async with asyncio.timeout(timeout):
                 await self._event.wait()
         except TimeoutError:
+            await self._still_there()
             return {}
         self._event.clear()
         came, self._came = self._came, {}
@@ -70,6 +72,12 @@ class RedisFeed:
         line, self._line = self._line, None
         if line is not None:
             line.leave(self._subscribed, self)
+
+    async def _still_there(self) -> None:
+        """Nothing was heard: it may be that nothing is told there any more."""
+        if self._line is not None:
+            with suppress(OperationalError):  # beginning anew is patient
+                await self._line.look()
 
     async def _begin(self) -> None:
         """First the subscription, then the look: what is written in between is not missed."""

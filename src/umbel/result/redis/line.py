@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import OperationalError
-from umbel.drivers.redis import Command, Connection, Place, connect, explained, is_elsewhere, is_error
+from umbel.drivers.redis import (
+    WHO,
+    Command,
+    Connection,
+    Place,
+    Standing,
+    connect,
+    explained,
+    is_elsewhere,
+    is_error,
+    is_replica,
+)
 from umbel.result.redis.channels import Channels, Look, Waiter
 from umbel.result.redis.patience import limit, pauses
 from umbel.runtime.clock import Clock
@@ -21,6 +32,7 @@ class Line:
         self._timeout = timeout
         self._policy = policy
         self._connection: Connection | None = None
+        self._standing = Standing(0.0)
         self._lock = asyncio.Lock()
 
     async def call(self, sent: Sequence[Command], *, patient: bool = True) -> list[Any]:
@@ -39,9 +51,20 @@ class Line:
                 await self._clock.sleep(pause)
         return await self._try(sent)
 
+    async def look(self) -> None:
+        """See that the connection leads to the master. Raises ``OperationalError``."""
+        await self.call([], patient=False)
+
     async def _try(self, sent: Sequence[Command]) -> list[Any]:
         connection = await self.connection()
-        replies = await connection.call(sent, self._timeout)
+        if self._standing.due(self._clock.monotonic()):
+            *replies, who = await connection.call([*sent, WHO], self._timeout)
+            if is_replica(who):
+                connection.abort()
+                connection = await self.connection()  # to the master, if it can be found; a replica will do for now
+                replies = await connection.call(sent, self._timeout) if sent else []
+        else:
+            replies = await connection.call(sent, self._timeout) if sent else []
         if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
             connection.abort()
             raise explained(replies[0], self._place)
@@ -55,6 +78,7 @@ class Line:
         async with self._lock:
             if self._connection is None or self._connection.closed is not None:
                 self._connection = await connect(self._place)
+                self._standing = Standing(self._clock.monotonic())
                 self._connection.on_push = self.channels.heard
                 self._connection.on_end = self.channels.lost
             return self._connection

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from umbel.core.errors import OperationalError
-from umbel.drivers.redis import CutOff, Place, SyncConnection, is_error, is_push, sync_connect
+from umbel.drivers.redis import WHO, CutOff, Place, SyncConnection, is_error, is_push, is_replica, sync_connect
 from umbel.result.redis.channels import Channels, Look
 from umbel.runtime import system
 from umbel.runtime.clock import Clock
@@ -32,7 +32,8 @@ class SharedLine:
         self._channels = Channels()
         self._connection: SyncConnection | None = None
         self._waiters: set[_Waiter] = set()
-        self._looks: deque[tuple[list[bytes], _Waiter]] = deque()
+        self._looks: deque[tuple[list[bytes], _Waiter] | None] = deque()
+        """Whose answers are awaited, in order. None: the answer to ``WHO``."""
         self._read_by: _Waiter | None = None
 
     def wait(self, names: Sequence[bytes], look: Look, timeout: float) -> dict[bytes, bytes]:
@@ -75,6 +76,9 @@ class SharedLine:
             if fresh:  # first the subscription, then the look: what is written in between is not missed
                 self._looks.append((fresh, waiter))
                 self._connection.tell([("SUBSCRIBE", *fresh), ("MGET", *fresh)])
+            if self._connection.standing.due(self._clock.monotonic()):
+                self._looks.append(None)
+                self._connection.tell([WHO])
             if self._channels.has_news(names, waiter.look):
                 waiter.woken = True
 
@@ -102,8 +106,10 @@ class SharedLine:
             for one in found:
                 if is_push(one):
                     self._channels.heard(one)
-                elif self._looks:
-                    self._looked(*self._looks.popleft(), one)
+                elif self._looks and (look := self._looks.popleft()) is not None:
+                    self._looked(*look, one)
+                elif is_replica(one):
+                    self._drop()
 
     def _looked(self, names: list[bytes], waiter: "_Waiter", found: Any) -> None:
         if is_error(found) or waiter.look(names, found):
