@@ -282,9 +282,9 @@ def _result(task: "Task[..., Any]", task_id: str, outcome: Outcome, host: Host, 
     return EagerResult(task_id, value, state, traceback, task.name, task.app)
 
 
-def first_entry(context: request.Context, name: str) -> bool:
-    """Whether this is the worker's own call of an overridden ``__call__``: once per context, for its task."""
-    if context.task != name or "entered" in context.__dict__:
+def first_entry(context: request.Context) -> bool:
+    """Whether this is the worker's own call of an overridden ``__call__``: once per context of a task."""
+    if context.called_directly or context.task is None or "entered" in context.__dict__:
         return False
     context.__dict__["entered"] = True
     return True

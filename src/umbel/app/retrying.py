@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from umbel.app import request
 from umbel.core.backoff import retry_delay
 from umbel.core.errors import Ignore, Reject, Retry
 
@@ -163,8 +162,8 @@ def wrap(task: "Task[..., Any]") -> None:
 
 def _automatic(task: "Task[..., Any]", exc: BaseException) -> Retry:
     options = dict(task.retry_kwargs or {})
-    context = request.current.get()
-    if task.retry_backoff and context is not None:
+    context = task.request
+    if task.retry_backoff:
         options["countdown"] = retry_delay(
             context.retries,
             factor=int(max(1.0, float(task.retry_backoff))),
