@@ -90,6 +90,27 @@ def test_a_subclass_is_driven_by_umbels_beat_on_one_thread() -> None:
         assert calls.get(timeout=5).payload[0] == [1, 2]
 
 
+def test_a_scheduler_reads_in_the_settings_what_code_added() -> None:
+    app = an_app(beat_schedule={"said": {"task": "proj.said", "schedule": 60}})
+
+    @app.task(name="proj.daily", cron="0 8 * * *")
+    def daily() -> None:
+        """Nothing."""
+
+    @app.on_after_configure.connect
+    def periodic(sender: Celery, **told: Any) -> None:
+        sender.add_periodic_task(30.0, daily.s(), name="often")
+        assert sender.add_periodic_task(crontab(minute=5), daily.si(), queue="slow") == "proj.daily()"
+
+    assert sorted(app.conf.beat_schedule) == ["often", "proj.daily", "proj.daily()", "said"]
+    entries = Scheduler(app).schedule
+    assert entries["proj.daily"].schedule == crontab(minute=0, hour=8)
+    assert entries["proj.daily()"].options == {"queue": "slow"}
+    assert sorted(app.schedules.configured()) == sorted(entries)
+    app.conf.beat_schedule = {"only": {"task": "proj.said", "schedule": 60}}
+    assert sorted(app.schedules.configured()) == ["often", "only", "proj.daily", "proj.daily()"]
+
+
 def test_a_run_is_counted_and_the_heap_follows_changes() -> None:
     app = an_app()
     scheduler = Recorded(app)

@@ -226,6 +226,10 @@ class Umbel(Handles, Embedding, Signing):
         """The class of this app's tasks."""
         return self.task_cls
 
+    @Task.setter
+    def Task(self, kind: type[BaseTask[..., Any]]) -> None:
+        self.task_cls = kind
+
     @property
     def tasks(self) -> Registry:
         """All tasks by name. The first look finalizes the app."""

@@ -42,6 +42,8 @@ class Config(Settings, MutableMapping[str, Any]):
         self._assigned: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._added: list[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = []
+        self._default_dicts: dict[str, dict[str, Any]] = {}  # once they were seen: people write into them
+        self._beside: dict[str, dict[str, Any]] = {}
         self._pending: Callable[[], Mapping[str, Any]] | None = dict
         # Called once before, once after the first reading.
         self._on_load: Callable[[bool], None] = on_load or (lambda before: None)
@@ -61,6 +63,12 @@ class Config(Settings, MutableMapping[str, Any]):
             return found
 
     def _find(self, name: str) -> Any:
+        found = self._said(name)
+        for key, entry in self._beside.get(name, {}).items():
+            found.setdefault(key, entry)
+        return found
+
+    def _said(self, name: str) -> Any:
         setting = self.TABLE.get(name)
         for variable in setting.environ if setting else ():
             if self._environ.get(variable):
@@ -75,7 +83,8 @@ class Config(Settings, MutableMapping[str, Any]):
                 return self._checked(name, values[name]) if setting else values[name]
         if setting is None:
             raise KeyError(name)
-        return setting.default(self.defaults)
+        default = setting.default(self.defaults)
+        return self._default_dicts.setdefault(name, default) if isinstance(default, dict) else default
 
     @property
     def is_read(self) -> bool:
@@ -129,7 +138,9 @@ class Config(Settings, MutableMapping[str, Any]):
     def changed(self) -> dict[str, Any]:
         """What somebody set: without the defaults."""
         self.load()
-        return {**self._loaded, **self._assigned}
+        seen = self._default_dicts.items()
+        written = {name: value for name, value in seen if value != self.TABLE[name].default(self.defaults)}
+        return {**written, **self._loaded, **self._assigned}
 
     without_defaults = changed
 
@@ -210,6 +221,12 @@ class Config(Settings, MutableMapping[str, Any]):
         self._thaw_check("defaults")
         with self._lock:
             self._added.append(values)
+            self._changed()
+
+    def put_beside(self, name: str, key: str, entry: object) -> None:
+        """Have the setting ``name``, a dict, hold ``entry`` too, unless it has one of that ``key`` itself."""
+        with self._lock:
+            self._beside.setdefault(name, {})[key] = entry
             self._changed()
 
     def from_object(self, obj: Any, *, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:

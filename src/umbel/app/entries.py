@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from umbel.app.application import Umbel
 
 
+class _Added(dict[str, Any]):
+    """An entry that code added, as ``app.conf.beat_schedule`` shows it to schedulers in Celery's shape."""
+
+
 class Entries:
     """What ``beat_schedule``, ``add_periodic_task`` and ``@app.task(every=, cron=)`` say, by name."""
 
@@ -25,14 +29,15 @@ class Entries:
         app = self._app
         app.conf.load()
         app.finalize(auto=True)  # receivers of on_after_finalize add theirs
-        key = (app.conf.version, len(self._added))
+        key = (app.conf.version, len(app.conf.beat_schedule))
         if self._read is None or self._read[0] != key:
             self._read = (key, self._all())
         return self._read[1]
 
     def _all(self) -> dict[str, Entry]:
         conf = self._app.conf
-        given: dict[str, Any] = {str(name): entry for name, entry in conf.beat_schedule.items()}
+        said = conf.beat_schedule.items()
+        given: dict[str, Any] = {str(name): entry for name, entry in said if not isinstance(entry, _Added)}
         for name, entry in self._added.items():
             if name in given:
                 raise ImproperlyConfigured(f"two schedules are named {name!r}: in beat_schedule, and added by code")
@@ -62,6 +67,8 @@ class Entries:
         if known is not None and read(name, known) != replace(found, name=name):
             raise ImproperlyConfigured(f"two schedules are named {name!r}, and they differ: give one another name=")
         self._added[name] = entry
+        shown = found.schedule if isinstance(schedule, str) else schedule
+        self._app.conf.put_beside("beat_schedule", name, _Added({**entry, "schedule": shown}))
         return name
 
     def _free_name(self, entry: Mapping[str, Any], found: Entry) -> str:

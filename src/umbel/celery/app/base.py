@@ -23,6 +23,11 @@ class Celery(Members, Umbel):
         if options.get("config_source") is None and (module := os.environ.get(self.CONFIG)):
             self.config_from_object(module, namespace=options.get("namespace"))
 
+    def _configure(self, before: bool) -> None:
+        if before and (hook := getattr(type(self), "on_configure", None)) is not None:
+            hook(self)  # a subclass has a method where the app has its signal, as in Celery 3
+        super()._configure(before)
+
 
 class PendingConfiguration(dict[str, Any]):
     """Celery's class of settings that nobody has read yet. Umbel's ``app.conf`` has one class; this is for checks."""

@@ -1,0 +1,63 @@
+"""What programs written for Celery do to an app, because they may: each habit, under Celery's names."""
+
+import secrets
+from typing import Any
+
+from umbel.celery import Celery, shared_task
+
+
+def an_app(**settings: Any) -> Celery:
+    return Celery("habits", broker=f"memory://{secrets.token_hex(4)}", **settings)
+
+
+def test_the_class_of_tasks_is_replaced_as_flask_programs_do() -> None:
+    app, entered = an_app(), []
+    base = app.Task
+
+    class ContextTask(base):  # type: ignore[misc, valid-type]
+        abstract = True
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            entered.append(self.name)
+            return base.__call__(self, *args, **kwargs)
+
+    app.Task = ContextTask
+
+    @app.task(name="own")
+    def own(x: int) -> int:
+        return x
+
+    @shared_task(name="shared")
+    def shared(x: int) -> int:
+        return x
+
+    assert (own.apply((3,)).get(), own(4), shared(5)) == (3, 4, 5)
+    assert entered == ["own", "own", "shared"]
+
+
+def test_what_a_program_writes_into_settings_that_are_dicts_stays() -> None:
+    app = an_app()
+    app.conf.beat_schedule["nightly"] = {"task": "t", "schedule": 3}
+    app.conf.broker_transport_options.update(visibility_timeout=60)
+    app.conf.timezone = "Europe/Oslo"
+    assert app.conf.beat_schedule == {"nightly": {"task": "t", "schedule": 3}}
+    assert app.conf.changed()["broker_transport_options"] == {"visibility_timeout": 60}
+    assert "result_backend_transport_options" not in app.conf.changed()
+    assert not an_app().conf.beat_schedule
+    assert list(app.schedules.configured()) == ["nightly"]
+    app.conf.beat_schedule["hourly"] = {"task": "t", "schedule": 3600}
+    assert list(app.schedules.configured()) == ["nightly", "hourly"]
+
+
+def test_a_subclass_is_told_when_its_settings_are_read() -> None:
+    class Watched(Celery):
+        told = 0
+
+        def on_configure(self) -> None:  # type: ignore[override]
+            self.told += 1
+
+    app = Watched("watched", broker="memory://", set_as_current=False)
+    assert app.told == 0
+    assert app.conf.timezone is None
+    assert app.conf.enable_utc
+    assert app.told == 1
