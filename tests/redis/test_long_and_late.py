@@ -31,10 +31,10 @@ def test_a_task_of_many_leases_runs_once(load_at: Callable[..., Load], redis_url
 
 def test_a_task_that_keeps_everything_from_running_runs_once(load_at: Callable[..., Load], redis_url: str) -> None:
     """It holds the interpreter lock for several leases: its supervisor renews for it."""
-    load = load_at(redis_url, worker_lease=0.4)
+    load = load_at(redis_url, worker_lease=1)
     load.farm.worker("-c", "1")
     load.farm.worker("-c", "1")
-    load.call("busy", task="c_for_seconds", args=(26,))
+    load.call("busy", task="c_for_seconds", args=(25,))
     verdict = load.drain()
     assert verdict.problems() == []
     assert verdict.duplicates == 0
