@@ -34,7 +34,10 @@ def no_process_left(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 def loggers_as_before() -> Iterator[None]:
     """A test that sets up logging in this process, as workers and users' settings do, leaves no logger changed."""
     before = {name: _state(logging.getLogger(name)) for name in _loggers()}
+    root, switched_off = logging.root.level, logging.root.manager.disable
     yield
+    logging.root.setLevel(root)
+    logging.disable(switched_off)
     for name in _loggers():
         logger = logging.getLogger(name)
         logger.level, logger.disabled, logger.propagate, handlers = before.get(name, (logging.NOTSET, False, True, []))

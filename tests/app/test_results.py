@@ -270,7 +270,7 @@ def test_when_nobody_works_it_says_so_once(live: Umbel, caplog: pytest.LogCaptur
 def test_an_undeclared_queue_is_named_in_the_command(live: Umbel, caplog: pytest.LogCaptureFixture, clock: Any) -> None:
     live.clock = clock
     result = live.send_task("somewhere", queue="video")
-    with pytest.raises(TimeoutError):
+    with caplog.at_level(logging.WARNING, "umbel"), pytest.raises(TimeoutError):
         result.get(timeout=3, interval=0, on_interval=lambda: clock.pause(0.5))
     assert caplog.messages[-1].endswith(" worker -Q video")
 
