@@ -61,3 +61,31 @@ def test_a_subclass_is_told_when_its_settings_are_read() -> None:
     assert app.conf.timezone is None
     assert app.conf.enable_utc
     assert app.told == 1
+
+
+def test_routes_are_asked_as_celerys_tests_of_routes_do() -> None:
+    app = an_app(
+        task_routes=[{"feed.*": "feeds"}, {"web.*": {"queue": "web", "priority": 3}}], task_default_queue="all"
+    )
+    route = app.amqp.router.route
+    assert route({}, "feed.take")["queue"].name == "feeds"
+    assert route({"countdown": 1}, "web.show", args=(1,)) == {
+        "queue": app.amqp.queues["web"],
+        "priority": 3,
+        "countdown": 1,
+    }
+    assert route({}, "else", (), {})["queue"].name == "all"
+    assert route({"queue": "own"}, "feed.take")["queue"].name == "own"
+    assert route({"exchange": "x", "routing_key": "y"}, "else") == {"exchange": "x", "routing_key": "y"}
+
+
+def test_results_in_memory_have_celerys_url_too() -> None:
+    app = an_app(result_backend="cache+memory://")
+
+    @app.task(name="kept")
+    def kept() -> int:
+        return 1
+
+    assert vars(kept)["__qualname__"] == "test_results_in_memory_have_celerys_url_too.<locals>.kept"
+    with app.Worker(pool="solo"):
+        assert kept.delay().get(timeout=60) == 1

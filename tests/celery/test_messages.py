@@ -150,3 +150,27 @@ def test_types_of_ones_own_travel_in_json(tmp_path: Path) -> None:
         json.dumps(object())
     with pytest.raises(DecodeError):
         json.loads('{"__type__": "nonsense", "__value__": 1}')
+
+
+def test_a_channel_counts_and_empties_a_queue(connection: Connection) -> None:
+    channel, box = connection.default_channel, Queue("box", Exchange("boxes"), routing_key="box")
+    assert channel.queue_declare("box", passive=True) == ("box", 0, 0)
+    for number in range(3):
+        connection.Producer().publish({"n": number}, routing_key="box")
+    assert channel.queue_declare(queue="box", passive=True).message_count == 3
+    assert box(channel).queue_declare(passive=True).message_count == 3
+    assert channel.queue_purge("box") == 3
+    assert channel.queue_declare("box").message_count == 0
+    assert not hasattr(channel, "client")
+
+
+def test_on_redis_a_channel_and_the_backend_have_its_client(redis_url: str) -> None:
+    app: Any = Celery("clients", broker=redis_url, backend=redis_url, set_as_current=False)
+    with app:
+        app.send_task("some.task", queue="lengths")
+        with app.pool.acquire(block=True) as connection:
+            assert connection.default_channel.client.llen("lengths") == 1
+        app.backend.store_result("one", 1, "SUCCESS")
+        assert app.backend is app.backend
+        assert app.backend.client.exists(app.backend.client.keys("celery-task-meta-*")[0])
+        app.backend.client.close()

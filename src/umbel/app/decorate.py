@@ -74,7 +74,8 @@ def task_of(
         **attributes,  # where an attribute falls back to a setting, None leaves it to that
     }
     task: Task[..., Any] = type(function.__name__, (base or app.Task,), fields)()
-    object.__setattr__(task, "__name__", function.__name__)  # functions have one
+    object.__setattr__(task, "__name__", function.__name__)  # functions have both
+    object.__setattr__(task, "__qualname__", function.__qualname__)
     registered: Task[..., Any] = app.registered(task)
     if every is not None or cron is not None:
         app.schedules.declare(name, every=every, cron=cron)

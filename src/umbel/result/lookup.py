@@ -11,7 +11,7 @@ from umbel.wire.records import JSON, Codec
 
 BUILT = {
     "sqlite": "umbel.result.sqlite:SqliteStore",
-    "memory": "umbel.result.memory:MemoryStore",
+    **dict.fromkeys(("memory", "cache+memory"), "umbel.result.memory:MemoryStore"),  # the second is Celery's name of it
     **dict.fromkeys(("redis", "rediss", "redis+socket", "unix", "sentinel"), "umbel.result.redis:RedisStore"),
 }
 

@@ -9,7 +9,7 @@ import msgspec
 from umbel.app.application import Umbel
 from umbel.celery import offered
 from umbel.core.message import Embed
-from umbel.core.routing import Exchange, Queue, Router
+from umbel.core.routing import Exchange, Queue
 from umbel.wire import body as wire_body
 
 
@@ -80,6 +80,24 @@ class ProducerPool:
             yield connection.Producer()
 
 
+class TaskRouter:
+    """Celery's face of the routes: ``app.amqp.router.route({}, "proj.add")["queue"].name``."""
+
+    def __init__(self, app: Umbel) -> None:
+        self._app = app
+
+    def route(
+        self, options: Any, name: str, args: Any = (), kwargs: Any = None, task_type: Any = None
+    ) -> dict[str, Any]:
+        """The call's options with where it goes, a queue as an object. Raises ``QueueNotFound``."""
+        router = self._app.router
+        found = router.route(name, args, kwargs, options, task=task_type)
+        queue = found.get("queue")
+        if isinstance(queue, str) or (queue is None and not (found.get("exchange") or found.get("routing_key"))):
+            found["queue"] = router.find(queue or router.default_queue)
+        return found
+
+
 class AMQP:
     """``app.amqp``."""
 
@@ -89,10 +107,9 @@ class AMQP:
         self.producer_pool = self.publisher_pool = ProducerPool(app)
 
     @property
-    def router(self) -> Router:
-        """What the routes say: ``router.route(name, args, kwargs, options)``."""
-        found: Router = self.app.router
-        return found
+    def router(self) -> "TaskRouter":
+        """What the routes say."""
+        return TaskRouter(self.app)
 
     @property
     def routes(self) -> Any:

@@ -81,7 +81,11 @@ class Members:
         """The result backend, with Celery's methods. ``store`` is Umbel's own."""
         from umbel.celery.backends.base import backend_of
 
-        return backend_of(self._umbel())
+        store, (known, found) = self._umbel().store, self.__dict__.get("_backend", (None, None))
+        if found is None or known is not store:
+            found = backend_of(self._umbel())
+            self.__dict__["_backend"] = store, found
+        return found
 
     # The broker -------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ connections to databases belong to their thread.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -246,8 +247,15 @@ class StoreBackend(Backend):
         """The store itself."""
         return self.store
 
+    @cached_property
+    def client(self) -> Any:
+        """A client of redis-py at the server of the results, where that is Redis: ``AttributeError`` elsewhere."""
+        from umbel.celery.kombu.connection import client_of
+
+        return client_of(self.store)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "store":
+        if name.startswith("_") or name in ("store", "client"):
             raise AttributeError(name)
         return getattr(self.store, name)
 

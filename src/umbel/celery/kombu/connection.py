@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from umbel.broker.base import Broker, Declares, SyncProducer
 from umbel.broker.lookup import open_broker
 from umbel.celery import offered
+from umbel.celery.kombu.bound import BoundQueue, queue_declare_ok
 from umbel.celery.kombu.utils.url import as_url, maybe_sanitize_url, parse_url
 from umbel.core.delivery import Accepted, Outgoing, Refused
 from umbel.core.errors import OperationalError
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 DEADLINE = 5.0
 """Seconds that a publish may take where nobody says."""
+
+
+def client_of(store: Any) -> Any:
+    """A client of redis-py at the server of a broker or a result store, where that is Redis. ``AttributeError``."""
+    place = store.place
+    from umbel.drivers.redis import clients
+
+    return clients.client(place)
 
 
 class Transport:
@@ -64,6 +73,7 @@ class Connection:
         self._app: Any = None
         self._consumers: list[Any] = []
         self._kept: list[Any] = []
+        self._client: Any = None
 
     @classmethod
     def of_app(cls, app: Any) -> "Connection":
@@ -191,6 +201,9 @@ class Connection:
         consumers, self._consumers, self._kept = [*self._consumers, *self._kept], [], []
         for consumer in consumers:
             consumer.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
         sync, self._sync = self._sync, None
         broker, self._broker = self._broker, None
         if sync is not None:
@@ -231,6 +244,22 @@ class Connection:
     def connection(self) -> "Connection":
         """The connection itself, as a channel has it."""
         return self
+
+    @property
+    def client(self) -> Any:
+        """A client of redis-py, as kombu's channels have on Redis. Closed with the connection."""
+        if self._client is None:
+            self._client = client_of(self.broker)
+        return self._client
+
+    def queue_declare(self, queue: str, passive: bool = False, **more: Any) -> queue_declare_ok:
+        """How much is in a queue: ``channel.queue_declare("celery", passive=True).message_count``."""
+        (depth,) = self.producer.survey([queue])
+        return queue_declare_ok(queue, depth.ready, depth.consumers)
+
+    def queue_purge(self, queue: str, **more: Any) -> int:
+        """Delete what waits in a queue, and say how many messages there were."""
+        return self.bound(Queue(queue)).purge()
 
     # What goes through it ---------------------------------------------------------------------------------------------
 
@@ -281,7 +310,7 @@ class Connection:
         if isinstance(broker, Declares):
             broker.declare(queues)
 
-    def bound(self, queue: Queue) -> "BoundQueue":
+    def bound(self, queue: Queue) -> BoundQueue:
         """The queue, here."""
         return BoundQueue(queue, self)
 
@@ -310,49 +339,6 @@ class Connection:
                 "pass declare=[queue], or name the queue as routing_key"
             )
         return [Outgoing(name, message, due) for name in names]
-
-
-class BoundQueue:
-    """A queue at a connection. What else it is asked, the queue answers."""
-
-    def __init__(self, queue: Queue, channel: Connection) -> None:
-        self.queue, self.channel, self.is_bound = queue, channel, True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.queue, name)
-
-    def declare(self, nowait: bool = False, **more: Any) -> str:
-        """Know it and what it is bound to; returns its name."""
-        self.channel.declare([self.queue])
-        return self.queue.name
-
-    queue_declare = declare
-
-    def get(self, no_ack: bool | None = None, accept: Any = None) -> Any:
-        """The next message that is there, or None. It belongs to a consumer of its own until it is settled."""
-        from umbel.celery.kombu.messaging import Consumer
-
-        found: list[Any] = []
-        consumer = Consumer(self.channel, [self.queue], no_ack=no_ack, accept=accept, on_message=found.append)
-        if not consumer.serve(0):
-            consumer.close()
-            return None
-        self.channel.keep(consumer)
-        return found[0]
-
-    def purge(self, nowait: bool = False) -> int:
-        """Delete what waits in it, and say how many messages there were."""
-        from umbel.celery.kombu.messaging import Consumer
-
-        found: list[Any] = []
-        consumer = Consumer(self.channel, [self.queue], no_ack=True, on_message=found.append)
-        while consumer.serve(0):
-            pass
-        consumer.close()
-        return len(found)
-
-    def __repr__(self) -> str:
-        return f"<bound {self.queue!r}>"
 
 
 class ConnectionPool:
