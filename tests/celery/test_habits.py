@@ -1,9 +1,15 @@
 """What programs written for Celery do to an app, because they may: each habit, under Celery's names."""
 
+import copy
+import inspect
+import pickle
 import secrets
+import typing
 from typing import Any
+from unittest import mock
 
 from umbel.celery import Celery, shared_task
+from umbel.celery.local import Proxy
 
 
 def an_app(**settings: Any) -> Celery:
@@ -89,3 +95,37 @@ def test_results_in_memory_have_celerys_url_too() -> None:
     assert vars(kept)["__qualname__"] == "test_results_in_memory_have_celerys_url_too.<locals>.kept"
     with app.Worker(pool="solo"):
         assert kept.delay().get(timeout=60) == 1
+
+
+@shared_task(name="habits.triple")
+def triple(x: int) -> int:
+    """Three times."""
+    return 3 * x
+
+
+def test_a_shared_task_looks_like_its_function_and_can_be_patched_and_copied() -> None:
+    an_app()
+    shown: Any = triple
+    assert (shown.__doc__, shown.__module__, shown.__name__) == ("Three times.", __name__, "triple")
+    assert typing.get_type_hints(shown) == {"x": int, "return": int}
+    assert list(inspect.signature(shown).parameters) == ["x"]
+    assert "apply_async" in dir(shown)
+    for other in (copy.copy(shown), copy.deepcopy(shown), pickle.loads(pickle.dumps(shown))):
+        assert (other.name, other(2)) == ("habits.triple", 6)
+    with mock.patch.object(shown, "apply_async") as sent:
+        shown.delay(2)
+    sent.assert_called_once_with((2,), {})
+    with mock.patch(f"{__name__}.triple.delay") as delayed:
+        triple.delay(5)
+    delayed.assert_called_once_with(5)
+    assert "delay" not in vars(shown)
+    assert shown.apply((2,)).get() == 6
+
+
+def test_a_proxy_of_ones_own_stands_for_what_it_looks_up() -> None:
+    held = {"a": 1}
+    proxy: Any = Proxy(lambda: held)
+    proxy["b"] = 2
+    del proxy["a"]
+    assert (proxy["b"], len(proxy), "b" in proxy, list(proxy), str(proxy)) == (2, 1, True, ["b"], "{'b': 2}")
+    assert held == {"b": 2}

@@ -113,9 +113,27 @@ def shared() -> "tuple[Callable[[Umbel], Any], ...]":
     return tuple(_shared)
 
 
-class Proxy:
-    """Stands for an object that is looked up at every use."""
+class _OfTarget(str):
+    """A text that a class has, and of whose instances each has that of what it stands for."""
 
+    __slots__ = ("_name",)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, proxy: Any, owner: type) -> Any:
+        if proxy is None:
+            return self
+        try:
+            target = proxy.__umbel_target__
+        except ImproperlyConfigured:
+            target = None
+        return self if target is None else getattr(target, self._name)
+
+
+class Proxy:  # noqa: D101  it has a docstring, of another kind
+    __doc__ = _OfTarget("Stands for an object that is looked up at every use.")
+    __module__ = _OfTarget(__name__)
     __slots__ = ("_lookup", "_text")
 
     def __init__(self, lookup: Callable[[], Any], text: str) -> None:
@@ -152,6 +170,15 @@ class Proxy:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._lookup(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._lookup(), name)
+
+    def __dir__(self) -> Any:
+        return dir(self._lookup())
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._lookup().__reduce_ex__(protocol)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         return self._lookup()(*args, **kwargs)

@@ -68,6 +68,7 @@ def task_of(
         "typing": app.strict_typing,
         "abstract": False,
         "__doc__": function.__doc__,
+        "__annotations__": getattr(function, "__annotations__", {}),
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
         "__wrapped__": property(lambda task: task.run),

@@ -1,6 +1,6 @@
 """Celery's ``local``: objects that stand for others, which are looked up when they are used."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +26,27 @@ class Proxy(ambient.Proxy):
             return local(*(args or ()), **(kwargs or {}))
 
         super().__init__(lookup, f"<Proxy {name or local!r}>")
+
+    def __str__(self) -> str:
+        return str(self.__umbel_target__)
+
+    def __len__(self) -> int:
+        return len(self.__umbel_target__)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.__umbel_target__)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.__umbel_target__
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.__umbel_target__[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.__umbel_target__[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self.__umbel_target__[key]
 
 
 class PromiseProxy(Proxy):
