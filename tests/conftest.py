@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ pytest_plugins = ("tests.missing", "tests.servers")
 
 GRACE = 3.0
 """Seconds that a process which is already ending may take after its test."""
+
+
+def pytest_configure() -> None:
+    """A run in the background of a script begins with an interrupt ignored, and so would all that its tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

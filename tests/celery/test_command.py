@@ -91,6 +91,7 @@ def test_celerys_systemd_unit_runs_a_fleet(
     assert [line.split("@")[0].strip() for line in started.stdout.splitlines()[2:]] == ["> w1", "> w2"]
     if AS_ROOT:
         made = [pid_path, pid_path.parent, folder / "log/celery", folder / "log/celery/w2-1.log"]
+        until(made[-1].exists, what="the second worker's process has begun its log")
         assert [path.stat().st_gid for path in made] == [GROUP] * 4
     (folder / "proj.py").write_text(PROJECT.replace("from celery", "from umbel.celery"))  # this process has no alias
     called, failed = say("-A", "proj", "call", "proj.add", "-a", "[2, 2]"), say("call", "-A", "proj", "proj.fail")
