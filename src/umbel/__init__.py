@@ -21,7 +21,7 @@ if _typing.TYPE_CHECKING:
     from umbel.app.task import Task
     from umbel.app.waiting import allow_join_result
     from umbel.core.errors import Ignore, Reject, Retry
-    from umbel.core.routing import Broadcast, Exchange, Queue
+    from umbel.core.queues import Broadcast, Exchange, Queue
     from umbel.core.schedule import clocked, crontab, schedule, solar
     from umbel_as_celery import install as install_as_celery
 
@@ -75,7 +75,7 @@ _HOMES = {
     "umbel.app.task": "Task",
     "umbel.app.waiting": "allow_join_result",
     "umbel.core.errors": "Ignore Reject Retry",
-    "umbel.core.routing": "Broadcast Exchange Queue",
+    "umbel.core.queues": "Broadcast Exchange Queue",
     "umbel.core.schedule": "clocked crontab schedule solar",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -27,7 +27,7 @@ def test_without_the_variable_celery_is_what_is_installed(real: Path) -> None:
 
 def test_with_the_variable_celery_is_umbels_ahead_of_the_path(real: Path) -> None:
     where = said(real, "import celery, kombu; print(celery.__file__, kombu.Queue.__module__)", alias=True)
-    assert where.endswith("umbel/celery/__init__.py umbel.core.routing")
+    assert where.endswith("umbel/celery/__init__.py umbel.core.queues")
 
 
 def test_the_call_does_what_the_variable_does(real: Path) -> None:

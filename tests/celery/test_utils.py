@@ -29,7 +29,7 @@ from umbel.celery.utils import (
 )
 from umbel.celery.utils.dispatch import Signal
 from umbel.celery.utils.log import LoggingProxy, get_logger, mlevel
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 
 AT = datetime(2020, 1, 2, 3, 4, 5, 6)
 

@@ -10,7 +10,7 @@ from umbel.broker.base import Declares
 from umbel.broker.redis import RedisBroker
 from umbel.core.delivery import Accepted, Ack, Outgoing, Refused, Settled, Settlement
 from umbel.core.message import DeliveryInfo
-from umbel.core.routing import Broadcast, Exchange, Queue, copy_of
+from umbel.core.queues import Broadcast, Exchange, Queue, copy_of
 from umbel.testing.broker_conformance import QUEUE, asynchronous, call, names
 
 TOPIC, DIRECT = Exchange("media", "topic"), Exchange("work")

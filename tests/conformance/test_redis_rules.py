@@ -12,8 +12,8 @@ from umbel.broker.base import Declares
 from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
 from umbel.core.delivery import Ack, Begin, Bury, Delivery, Gone, Keep, Park, Release, Settled, Settlement, Want
+from umbel.core.queues import Binding, Exchange, Queue
 from umbel.core.record import Record
-from umbel.core.routing import Binding, Exchange, Queue
 from umbel.drivers.redis import CutOff
 from umbel.testing import FakeClock
 from umbel.testing.broker_conformance import LEASE, QUEUE, asynchronous, call, names, new_id, success

@@ -8,17 +8,8 @@ from typing import Any
 import pytest
 
 from umbel.core.errors import ImproperlyConfigured, QueueNotFound
-from umbel.core.routing import (
-    Binding,
-    Broadcast,
-    Destination,
-    Exchange,
-    Queue,
-    Router,
-    copy_of,
-    find_queue,
-    read_queues,
-)
+from umbel.core.queues import Binding, Broadcast, Exchange, Queue, copy_of, find_queue, read_queues
+from umbel.core.routing import Destination, Router
 
 
 def by_function(

@@ -41,7 +41,8 @@ from umbel.app.workers import Workers
 from umbel.app.workflows import Workflows
 from umbel.broker.base import Broker, Producer, SyncProducer
 from umbel.core.errors import AlwaysEagerIgnored, ImproperlyConfigured
-from umbel.core.routing import Queue, Router
+from umbel.core.queues import Queue
+from umbel.core.routing import Router
 from umbel.result.base import Store
 from umbel.runtime.clock import SYSTEM, Clock
 from umbel.wire import serializers

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from umbel.core.options import parse_rate
-from umbel.core.routing import read_queues
+from umbel.core.queues import read_queues
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from typing import Any
 from umbel.app import source
 from umbel.app.config import Config
 from umbel.core.errors import ImproperlyConfigured
-from umbel.core.routing import Exchange, Queue, Router, read_queues
+from umbel.core.queues import Exchange, Queue, read_queues
+from umbel.core.routing import Router
 
 
 def router_of(conf: Config) -> tuple[Router, bool]:

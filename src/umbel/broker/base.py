@@ -30,7 +30,7 @@ from umbel.core.delivery import (
     Turn,
     Want,
 )
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 from umbel.core.timetable import Changes, Kept, Lead, Mark, Tick, TickReceipt
 
 

@@ -10,7 +10,7 @@ from umbel import Umbel
 from umbel.broker.base import Admin
 from umbel.cli.screen import refuse
 from umbel.core.delivery import Depth
-from umbel.core.routing import original_of
+from umbel.core.queues import original_of
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from umbel.cli.find import application
 from umbel.cli.group import Group
 from umbel.cli.screen import json_option, show_json
 from umbel.cli.tables import show_table
-from umbel.core.routing import Exchange, Link
+from umbel.core.queues import Exchange, Link
 
 
 @click.group("list", cls=Group)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from umbel.app.application import Umbel
 from umbel.broker.base import Broadcasts
 from umbel.core.errors import OperationalError
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 from umbel.worker.plan import Plan
 
 logger = logging.getLogger("umbel.worker")

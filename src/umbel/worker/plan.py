@@ -13,7 +13,7 @@ import msgspec
 from umbel.app.application import Umbel
 from umbel.broker.base import Broadcasts
 from umbel.core.errors import ImproperlyConfigured
-from umbel.core.routing import Broadcast, cannot_broadcast, copy_of
+from umbel.core.queues import Broadcast, cannot_broadcast, copy_of
 from umbel.runtime.eventloop import Kind as EventLoop
 from umbel.runtime.eventloop import has_uvloop
 from umbel.wire import serializers

@@ -17,7 +17,7 @@ from umbel.broker.redis.settling import LARGEST
 from umbel.broker.redis.timetable import RedisTimetable
 from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 from umbel.drivers.options import Options
 from umbel.drivers.redis import Place, is_error, parse, sync_connect
 from umbel.drivers.redis.loops import PerLoop

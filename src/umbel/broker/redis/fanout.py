@@ -11,7 +11,7 @@ from typing import Any
 from umbel.broker.redis.channel import Call, Channel
 from umbel.broker.redis.elements import tag_in
 from umbel.broker.redis.layout import Layout
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 from umbel.drivers.redis import Connection, Place, explained, is_error, unreachable
 from umbel.runtime.clock import Clock
 

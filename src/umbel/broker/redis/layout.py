@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.core.errors import ImproperlyConfigured
-from umbel.core.routing import COPY, Queue
+from umbel.core.queues import COPY, Queue
 
 SEP = "\x06\x16"
 STEPS = (0, 3, 6, 9)

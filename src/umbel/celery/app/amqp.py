@@ -9,7 +9,7 @@ import msgspec
 from umbel.app.application import Umbel
 from umbel.celery import offered
 from umbel.core.message import Embed
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 from umbel.wire import body as wire_body
 
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from umbel.app import control, coroutine
 from umbel.celery import offered
-from umbel.core.routing import original_of
+from umbel.core.queues import original_of
 
 PROMISE = "remote control is not built yet: no worker answers commands"
 INSTEAD = "umbel's command line and app.schedules do some of it; see docs/celery.md"

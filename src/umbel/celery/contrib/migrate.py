@@ -13,7 +13,7 @@ from umbel.celery.app.current import app_or_default
 from umbel.celery.kombu.message import Message
 from umbel.celery.kombu.messaging import Producer
 from umbel.celery.utils.nodenames import worker_direct
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 
 QUIET = 1.0
 """Seconds without another message after which it is over."""

@@ -1,8 +1,8 @@
 """kombu's names that users of Celery import: queues, exchanges, connections. The alias makes it ``kombu``."""
 
 from umbel.celery import offered
-from umbel.core.routing import Binding as binding
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Binding as binding
+from umbel.core.queues import Exchange, Queue
 
 VERSION = (5, 7, 0)
 __version__ = "5.7.0"

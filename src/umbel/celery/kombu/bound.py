@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 
 if TYPE_CHECKING:
     from umbel.celery.kombu.connection import Connection

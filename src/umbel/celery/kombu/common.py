@@ -1,7 +1,7 @@
 """kombu's ``common``: broadcast queues, and what makes a queue known. A door: it only re-exports."""
 
 from umbel.celery import offered
-from umbel.core.routing import Broadcast
+from umbel.core.queues import Broadcast
 
 __all__ = ["Broadcast"]
 

@@ -14,7 +14,7 @@ from umbel.celery.kombu.bound import BoundQueue, queue_declare_ok
 from umbel.celery.kombu.utils.url import as_url, maybe_sanitize_url, parse_url
 from umbel.core.delivery import Accepted, Outgoing, Refused
 from umbel.core.errors import OperationalError
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 from umbel.runtime.clock import SYSTEM
 
 if TYPE_CHECKING:

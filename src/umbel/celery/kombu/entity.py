@@ -1,8 +1,8 @@
 """kombu's ``entity``: queues and exchanges. A door: it only re-exports."""
 
 from umbel.celery import offered
-from umbel.core.routing import Binding as binding
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Binding as binding
+from umbel.core.queues import Exchange, Queue
 
 __all__ = ["Exchange", "Queue", "binding"]
 

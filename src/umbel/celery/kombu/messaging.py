@@ -14,7 +14,7 @@ from umbel.celery.kombu.connection import DEADLINE, Connection
 from umbel.celery.kombu.message import Message
 from umbel.core.delivery import ConsumerId, Delivery, Settlement, Want
 from umbel.core.errors import OperationalError
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 from umbel.runtime.clock import SYSTEM
 from umbel.wire import compression as wire_compression
 from umbel.wire import envelope, json, serializers

@@ -6,7 +6,7 @@ from typing import Any
 from umbel.celery.kombu.connection import Connection
 from umbel.celery.kombu.message import Message
 from umbel.celery.kombu.messaging import Consumer, Producer
-from umbel.core.routing import Queue
+from umbel.core.queues import Queue
 
 
 class SimpleQueue:

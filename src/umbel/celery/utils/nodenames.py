@@ -4,7 +4,7 @@ import os
 import socket
 from typing import Any
 
-from umbel.core.routing import Exchange, Queue
+from umbel.core.queues import Exchange, Queue
 
 WORKER_DIRECT_EXCHANGE = Exchange("C.dq2")
 WORKER_DIRECT_QUEUE_FORMAT = "{hostname}.dq2"
