@@ -5,6 +5,9 @@ from collections.abc import Callable
 from tests.redis.load import Load
 from tests.servers import RedisServer
 from tests.worker.fleet import until
+from umbel.broker.redis import RedisBroker
+from umbel.result.redis import RedisStore
+from umbel.testing import FakeClock
 
 
 def lease_end(load: Load, id: bytes) -> float:
@@ -37,3 +40,19 @@ def test_a_result_store_that_hangs_costs_no_lease(
     until(load.is_empty)
     assert len(farm.lines("start", "long")) == 1, farm.said()
     assert len(farm.lines("start", "short")) == 1, farm.said()
+
+
+def test_a_server_that_was_away_is_asked_again_whether_it_has_the_results(
+    own_redis: Callable[..., RedisServer],
+) -> None:
+    """Without the answer results come first, which is right, and slower: so it must not be the last word."""
+    server, clock = own_redis(), FakeClock()
+    broker = RedisBroker(server.url(), clock=clock)
+    store = RedisStore(server.url(1), expires=None)
+    server.kill()
+    assert not broker.shares_server(store)
+    server.start()
+    clock.advance(60)
+    assert broker.shares_server(store)
+    server.kill()
+    assert broker.shares_server(store)

@@ -29,10 +29,13 @@ class Bodies:
         self._app = app
         self._hand = hand
         self._joiner = Joiner(app)
-        self.shared = self._joiner.shared
-        """Whether the broker does for the result store what a settlement asks of it."""
         self._aside = Aside()
         self._work: set[asyncio.Task[None]] = set()
+
+    @property
+    def shared(self) -> bool:
+        """As ``Joiner.shared``."""
+        return self._joiner.shared
 
     async def prepare(self, batch: Iterable[Finished]) -> None:
         """Read who else is concerned. For a store on another server: write and take what comes before the settlements.
@@ -43,10 +46,8 @@ class Bodies:
             if one.share is not None and one.share.unread:
                 ops = await self._joiner.read(one.share)
                 one.settlement.ops = (*one.settlement.ops, *ops)
-        if self.shared:
-            return
         for one in batch:
-            if one.share is not None:
+            if one.share is not None and (one.share.records or one.share.first):
                 await self._joiner.prepare([one.share])
                 if one.share.joined:
                     one.settlement.disposition = Keep()

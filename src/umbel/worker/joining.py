@@ -66,7 +66,14 @@ class Joiner:
         self._app = app
         self._store = app.store
         self.joins: Joins | None = app.connections.joins
-        self.shared = self._store is not None and app.broker.shares_server(self._store)
+        self._shared = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether the broker does for the result store what a settlement asks of it. It may be found out late."""
+        if not self._shared and self._store is not None:
+            self._shared = self._app.broker.shares_server(self._store)
+        return self._shared
 
     def share(self, decision: Decision) -> tuple[Share, tuple[Any, ...]]:
         """What a decision does for others, and as much of it as the broker does itself."""

@@ -64,7 +64,6 @@ class Lane:
         self.accept = accepted(app)
         self.tell = Announcer(app, plan.nodename, self.accept)
         self._store = app.store
-        self._shared = self._store is not None and app.broker.shares_server(self._store)
         self.compile = self._store.compile if self._store is not None else None
         self._notes = self._store if isinstance(self._store, Notes) else None
         self._unread = _default_policy(app)
@@ -220,7 +219,7 @@ class Lane:
         """``(record, ops)``: what is to be written first, or what the broker does in the same step."""
         if record is None or self.compile is None:
             return None, ()
-        if self._shared:
+        if self._joiner.shared:
             return None, (self.compile(record),)
         if self._notes is not None and held.delivery.message is not None:
             self._notes.note(record, held.delivery.message)

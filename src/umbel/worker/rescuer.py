@@ -187,8 +187,7 @@ class Rescuer:
         for settlement, share in zip(settlements, shares, strict=True):
             if share.unread:
                 settlement.ops = (*settlement.ops, *await self._joiner.read(share))
-        if not self._joiner.shared:
-            await self._joiner.prepare(shares)
+        await self._joiner.prepare(shares)
         for settlement, share in zip(settlements, shares, strict=True):
             if share.joined:
                 settlement.disposition = Keep()

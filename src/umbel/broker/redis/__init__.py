@@ -19,7 +19,7 @@ from umbel.core.delivery import ConsumerId
 from umbel.core.errors import OperationalError
 from umbel.core.queues import Queue
 from umbel.drivers.options import Options
-from umbel.drivers.redis import Place, is_error, parse, sync_connect
+from umbel.drivers.redis import Place, is_elsewhere, is_error, parse, sync_connect
 from umbel.drivers.redis.loops import PerLoop
 from umbel.runtime.clock import SYSTEM, Clock
 
@@ -33,6 +33,9 @@ FEATURES = Features(
     urgent_first="lower",
     priority_steps=(0, 3, 6, 9),
 )
+
+ASKS_FOR, ASK_AGAIN = 2.0, 10.0
+"""Seconds that the question takes at most whether results are in reach, and after which it is asked again."""
 
 OPTIONS = frozenset(
     {"dead_expires", "dead_limit", "global_keyprefix", "pool_limit", "sep", "priority_steps", "queue_order_strategy"}
@@ -74,6 +77,7 @@ class RedisBroker:
         self._channels = PerLoop(lambda: Channel(self.place, self.layout, clock), Channel.close)
         self._producers: weakref.WeakSet[RedisSyncProducer] = weakref.WeakSet()
         self._shared: dict[int, bool] = {}
+        self._ask_at = 0.0
 
     def producer(self) -> RedisProducer:
         """As the port says."""
@@ -129,21 +133,29 @@ class RedisBroker:
         if other.db == self.place.db:
             return True
         if other.db not in self._shared:
-            self._shared[other.db] = self._may_select(other.db)
+            if (now := self._clock.monotonic()) < self._ask_at:
+                return False
+            self._ask_at = now + ASK_AGAIN
+            found = self._may_select(other.db)
+            if found is None:
+                return False
+            self._shared[other.db], self._ask_at = found, 0.0
         return self._shared[other.db]
 
-    def _may_select(self, db: int) -> bool:
-        """Ask: an ACL, a cluster or a proxy may refuse. Who cannot be asked now counts as one that refuses."""
+    def _may_select(self, db: int) -> bool | None:
+        """Ask: an ACL, a cluster or a proxy may refuse. None: it cannot be asked now."""
         try:
-            connection = sync_connect(self.place)
+            connection = sync_connect(self.place, ASKS_FOR)
         except OperationalError:
-            return False
+            return None
         try:
-            (reply,) = connection.call([("EVAL", f"return redis.call('SELECT', {db})", "0")], 5.0)
+            (reply,) = connection.call([("EVAL", f"return redis.call('SELECT', {db})", "0")], ASKS_FOR)
         except OperationalError:
-            return False
+            return None
         finally:
             connection.close()
+        if is_error(reply) and is_elsewhere(reply):
+            return None
         return not is_error(reply)
 
     def close(self) -> None:
