@@ -179,6 +179,27 @@ class TestLeavings(RedisRules):
         assert self.run("ZRANGE", "unacked_index", 0, -1) == [b"new"]
 
     @asynchronous
+    async def test_what_cannot_be_given_back_to_its_queue_does_not_hold_up_the_rest(self) -> None:
+        """Entries that nobody can read, and one for a queue in whose place is something else; they stay."""
+        self.run("SET", "taken", "no list")
+        message = json.loads(ODD)
+        for n in range(150):
+            self.run("HSET", "unacked", f"bad{n}", json.dumps([message, "", "taken"]) if n == 30 else "no JSON")
+            self.run("ZADD", "unacked_index", self.now() - 5000 + n, f"bad{n}")
+        for n in range(120):
+            self.run("HSET", "unacked", f"good{n}", json.dumps([message, "", QUEUE]))
+            self.run("ZADD", "unacked_index", self.now() - 4000 + n, f"good{n}")
+        _, keeper = await self.keeper()
+        for _ in range(3):
+            await keeper.prune()
+        assert self.run("LLEN", QUEUE) == 120
+        self.run("HSET", "unacked", "bad0", json.dumps([message, "", QUEUE]))
+        for _ in range(2):
+            await keeper.prune()
+        assert self.run("LLEN", QUEUE) == 121
+        assert self.run("HLEN", "unacked") == self.run("ZCARD", "unacked_index") == 149
+
+    @asynchronous
     async def test_what_a_celery_worker_acknowledges_meanwhile_does_not_come_back(self) -> None:
         consumer = await self.consumer()
         assert isinstance(consumer, RedisConsumer)

@@ -7,6 +7,7 @@ from typing import Any
 from umbel.broker.redis.channel import Call, Channel
 from umbel.broker.redis.layout import Layout
 from umbel.core.errors import DecodeError
+from umbel.drivers.redis import BadOperation
 from umbel.wire import json
 
 _BATCH = 100
@@ -18,21 +19,31 @@ class Restorer:
     def __init__(self, layout: Layout, timeout: float) -> None:
         self._layout = layout
         self._timeout = timeout
+        self._passed = 0
+        """How many of the oldest could not be given back, and stay: the next sweep begins behind them."""
 
     async def sweep(self, channel: Channel) -> int:
         """Give back a bounded batch, and say how many."""
         layout = self._layout
         until = channel.clock.now() - self._timeout
-        (tags,) = await channel.replies(("ZRANGEBYSCORE", layout.unacked_index, "0", repr(until), "LIMIT", "0", _BATCH))
-        count = 0
-        for tag in reversed(channel.answer(tags)):
+        limit = ("LIMIT", self._passed, _BATCH)
+        tags = await channel.run(("ZRANGEBYSCORE", layout.unacked_index, "0", repr(until), *limit))
+        count, kept = 0, 0
+        for tag in reversed(tags):
             entry = await channel.run(("HGET", layout.unacked, tag))
             if entry is None:
                 await channel.run(("ZREM", layout.unacked_index, tag))
                 continue
             targets = await self._targets(channel, entry)
-            if targets:
-                count += await channel.run(Call("restore", layout.unacked, layout.unacked_index, tag, entry, *targets))
+            try:
+                if targets:
+                    put = Call("restore", layout.unacked, layout.unacked_index, tag, entry, *targets)
+                    count += await channel.run(put)
+                else:
+                    kept += 1
+            except BadOperation:  # something else stands in the place of its queue
+                kept += 1
+        self._passed = self._passed + kept if len(tags) == _BATCH else 0
         return count
 
     async def _targets(self, channel: Channel, entry: bytes) -> list[Any]:
