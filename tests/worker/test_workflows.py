@@ -62,6 +62,13 @@ def test_every_shape_gives_what_it_would_give_in_python(
     assert values == [expected for _, expected in SHAPES]
 
 
+def test_what_json_does_not_carry_is_carried_by_the_serializer_that_does(farm_with: Callable[..., Farm]) -> None:
+    farm = farm_with(task_serializer="pickle", result_serializer="pickle", accept_content=["pickle", "json"])
+    farm.worker("-c", "1")
+    sent = send(farm, chord([sig("listed", 1j), sig("listed", (1, 2))], sig("listed", 2j)))
+    assert sent.value() == [[[1j], [(1, 2)]], 2j]
+
+
 # Ends that are no success ---------------------------------------------------------------------------------------------
 
 

@@ -156,9 +156,13 @@ class Connections:
     def _codec(self) -> Codec:
         """How results are written and read. Raises ``ImproperlyConfigured`` for a serializer or method that is not."""
         conf = self._app.conf
-        names = conf.result_accept_content
-        accept = self._app.accept_content if names is None else serializers.content_types(names)
-        return Codec(conf.result_serializer, conf.result_compression, accept)
+        return Codec(conf.result_serializer, conf.result_compression, self.accept_results)
+
+    @property
+    def accept_results(self) -> frozenset[str]:
+        """The content types of results that may be read."""
+        names = self._app.conf.result_accept_content
+        return self._app.accept_content if names is None else serializers.content_types(names)
 
     def _store_url(self) -> str | None:
         conf = self._app.conf

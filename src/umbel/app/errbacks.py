@@ -1,7 +1,7 @@
 """Errbacks: which are called where the task failed, and which become messages. Calls user code, sends nothing.
 
 Celery's rule: what takes more than the failed task's id is called at once, as ``errback(request, exc, traceback)``;
-everything else (one parameter, a bound task, a task that is not registered here) gets a message with that id.
+everything else (one parameter, a bound task, a chain, a task that is not registered here) gets a message with that id.
 """
 
 import inspect
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app import coroutine
 from umbel.app.trouble import one_line
-from umbel.core.signature import Signature
+from umbel.core.signature import Signature, kind
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
@@ -36,7 +36,7 @@ class Errbacks:
         left = []
         for errback in errbacks:
             task = self._app.tasks.get(str(errback.get("task")))
-            if task is None or not _takes_error(task, errback):
+            if task is None or kind(errback) is not None or not _takes_error(task, errback):
                 left.append(errback)
                 continue
             try:

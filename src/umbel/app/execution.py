@@ -23,7 +23,7 @@ from umbel.core.message import Headers
 from umbel.core.outcome import After, Failure, Ignored, Outcome, Rejected, Retried, Success
 from umbel.core.record import Record
 from umbel.runtime.clock import Clock
-from umbel.wire import exceptions, json, serializers
+from umbel.wire import exceptions, json, parts, serializers
 
 if TYPE_CHECKING:
     from umbel.app.request import Context
@@ -215,9 +215,10 @@ def _succeeded(run: Run) -> None:
     embed, after = own["embed"], None
     stored = traits.policy_for(own.get("ignore_result", run.headers.ignore_result)).store_result
     plain = traits.result_serializer == "json"
-    data = json.dumps(run.retval) if (stored and plain) or embed.chord else b""
+    data = json.dumps(run.retval) if plain and (stored or embed.chord) else b""
     if (embed.chain or embed.chord or embed.callbacks) and not run.context.is_eager:
-        after = traits.follower.succeeded(run.context, run.retval, msgspec.Raw(data))
+        part = msgspec.Raw(data) if plain or not embed.chord else parts.carried(run.retval, traits.result_serializer)
+        after = traits.follower.succeeded(run.context, run.retval, part)
     publish = tuple(own["publish"]) if "publish" in own else ()
     if not stored:
         run.outcome = Success(_UNSTORED, publish, after)

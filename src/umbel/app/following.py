@@ -66,9 +66,9 @@ class Follower:
         self._errbacks = Errbacks(app)
 
     def succeeded(self, context: "Context", value: Any, data: Any) -> After:
-        """After a task that returned ``value``, encoded as ``data``. Raises what building a call raises.
+        """After a task that returned ``value``, which is ``data`` as a part of a join.
 
-        The results of what it calls become its children.
+        Raises what building a call raises. The results of what it calls become its children.
         """
         embed, after = context.embed, After()
         if embed.chain or embed.callbacks:
@@ -112,7 +112,7 @@ class Follower:
                 return self._lost(joined.group, body, error_of)
             body = kept
         try:
-            found = parts.arrange(joined)
+            found = parts.arrange(joined, self._app.connections.accept_results)
             guilty = following.culprit(found)
             if guilty is None:
                 self._call_body(after, joined.group, body, following.values(found))

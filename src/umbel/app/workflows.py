@@ -28,6 +28,7 @@ from umbel.core.tree import Phase, Tree, children_of, ids_of, together, tree_of,
 from umbel.core.workflow import Brief, Play, Workflow, ends_of, play
 from umbel.result.base import CanList, Store
 from umbel.wire import body as wire_body
+from umbel.wire import parts
 from umbel.wire import workflows as wire
 
 if TYPE_CHECKING:
@@ -332,7 +333,10 @@ class Workflows:
             for one in [*(good if has < len(good) else ()), *bad]:
                 record, place = known.records[one], known.play.steps[one].parts
                 index = place[1] if place is not None else None
-                steps.append(Part(opened.group, one, index, record.status, record.result, join.body))
+                result = record.result
+                if record.status == states.SUCCESS:
+                    result = parts.carried(result, self._app.conf.result_serializer)
+                steps.append(Part(opened.group, one, index, record.status, result, join.body))
         return steps
 
 

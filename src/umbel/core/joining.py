@@ -34,7 +34,8 @@ class Extension(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """What one member comes to. ``index`` is its place in the header, None is behind all others.
 
-    ``result`` is the value, or the exception's description where ``state`` is not SUCCESS; it may be a ``msgspec.Raw``.
+    ``result`` is the value, or the exception's description where ``state`` is not SUCCESS; or that in the form
+    in which ``umbel.wire.parts`` writes it.
     ``body`` is the signature of the body. It is kept too, so that a sweeper can publish it when nobody else does.
     ``kept``: the body came with the opening, and ``body`` only stands for it (``core.resting``).
     """
