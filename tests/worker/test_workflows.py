@@ -97,6 +97,21 @@ def test_a_failing_member_fails_the_body_and_calls_its_errbacks_once(farm: Farm)
     assert farm.lines("start", "body") == []
 
 
+def test_errbacks_may_be_chains_groups_and_chords(farm: Farm) -> None:
+    def ends(name: str) -> Any:
+        return sig("noted", name)
+
+    errbacks = [
+        chain(sig("listed"), ends("chain")),
+        group(ends("group"), ends("group")),
+        chord([sig("listed"), sig("listed")], ends("chord")),
+    ]
+    send(farm, sig("fail", "no"), link_error=errbacks)
+    farm.worker("-c", "1")
+    until(lambda: all(farm.lines("start", name) for name in ("chain", "group", "chord")), what="all three")
+    assert len(farm.lines("start", "group")) == 2
+
+
 def test_a_failing_link_calls_its_errbacks_and_fails_the_rest_of_its_chain(farm: Farm) -> None:
     errbacks = [sig("old_errback"), sig("new_errback")]
     sent = send(farm, chain(sig("fail", "no", task_id="first"), sig("add", 1), sig("add", 2)), link_error=errbacks)

@@ -202,8 +202,9 @@ class Follower:
             return
         task_id = context.id or ""
         options = {"parent_id": task_id, "root_id": context.root_id or task_id}
-        new_id = ids_after(task_id, "errbacks")
-        for call in unfold(group_of(left), (task_id,), options=options, new_id=new_id).calls:
+        unfolded = unfold(group_of(left), (task_id,), options=options, new_id=ids_after(task_id, "errbacks"))
+        after.steps += unfolded.openings
+        for call in unfolded.calls:
             try:
                 after.publish += prepare(self._app, call)
             except Exception as raised:
