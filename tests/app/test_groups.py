@@ -152,6 +152,14 @@ def test_forget_deletes_all(live: Umbel) -> None:
     assert [one.state for one in (several[0], several.parent)] == ["PENDING", "PENDING"]
 
 
+def test_coroutines_forget_all_as_well(live: Umbel) -> None:
+    end(live, "a", 1)
+    end(live, "before", 0)
+    several = made(live, "a", parent=live.AsyncResult("before"))
+    asyncio.run(several.aforget())
+    assert [one.state for one in (several[0], several.parent)] == ["PENDING", "PENDING"]
+
+
 def test_handles_copy_pickle_and_compare(live: Umbel) -> None:
     several = made(live, "a", "b", parent=live.AsyncResult("before"))
     assert pickle.loads(pickle.dumps(several)) == several == copy.copy(several) == "g"

@@ -52,6 +52,15 @@ def test_a_workflow_is_found_from_each_of_its_tasks(app: Umbel) -> None:
     assert asyncio.run(app.workflows.ashow(ids[0])) == asyncio.run(result.atree()) == tree
 
 
+def test_a_chain_may_have_more_links_than_anything_may_be_nested_deep(app: Umbel) -> None:
+    result = chain([sig(app, n) for n in range(1500)], app=app).delay()
+    ids = result.as_list()
+    assert len(set(ids)) == 1500
+    assert app.result_from_tuple(result.as_tuple()).as_list() == ids
+    assert [(one.id, one.size) for one in app.workflows] == [(result.id, 1500)]
+    result.forget()
+
+
 def test_groups_are_found_by_their_own_id_and_by_their_members(app: Umbel) -> None:
     result = group([sig(app, n) for n in range(3)], app=app).delay()
     assert result.tree() == asyncio.run(result.atree()) == app.workflows.show(result[1].id)

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from umbel import Ignore, Reject, Task, Umbel, chord, group, signals
+from umbel import Ignore, Reject, Task, Umbel, chain, chord, group, signals
 from umbel.core.errors import WorkerLostError
 from umbel.testing import failpoints, witness
 
@@ -829,6 +829,11 @@ def calls_when_open(key: str, gate: str) -> str:
 @app.task(ignore_result=True)
 def unstored(value: Any) -> Any:
     return value
+
+
+@app.task
+def calls_a_chain(links: int) -> str:
+    return str(chain(add.s(0, 0), *[add.s(1) for _ in range(links)]).delay().id)
 
 
 @app.task

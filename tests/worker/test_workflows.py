@@ -69,6 +69,16 @@ def test_what_json_does_not_carry_is_carried_by_the_serializer_that_does(farm_wi
     assert sent.value() == [[[1j], [(1, 2)]], 2j]
 
 
+def test_a_task_calls_a_chain_of_any_length(farm: Farm) -> None:
+    farm.worker("-c", "1")
+    sent = send(farm, sig("calls_a_chain", 600))
+    last = sent.value()
+    assert Sent(farm, [[last, None], None]).value() == 600
+    record = sent.record()
+    assert record is not None
+    assert [one[0][0] for one in record.children or ()] == [last]
+
+
 # Ends that are no success ---------------------------------------------------------------------------------------------
 
 

@@ -97,6 +97,9 @@ class EagerResult(AsyncResult[R]):
     def forget(self) -> None:
         """Nothing is stored."""
 
+    async def aforget(self) -> None:
+        """Nothing is stored."""
+
     def revoke(self, *args: Any, **kwargs: Any) -> None:
         """It has run already; only the state changes."""
         self._record = self._seen = Record(states.REVOKED, task_id=self.id)

@@ -134,8 +134,7 @@ def _root(result: Any) -> Any:
 
 def _error(result: Any) -> BaseException | None:
     """What it raised, if it did."""
-    leaves = result.leaves() if isinstance(result, GroupResult) else [result]
-    return next((leaf.seen_value for leaf in leaves if leaf.seen_state in states.PROPAGATE_STATES), None)
+    return next((leaf.seen_value for leaf in result.leaves() if leaf.seen_state in states.PROPAGATE_STATES), None)
 
 
 def _value(result: Any) -> Any:

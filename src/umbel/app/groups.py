@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from umbel.app import ambient
-from umbel.app.results import NO_STORE, AsyncResult
+from umbel.app.results import NO_STORE, AsyncResult, tuple_of
 from umbel.app.resultsets import ResultSet
 from umbel.core.errors import ImproperlyConfigured
 from umbel.result.base import CanSaveGroups, Groups
@@ -50,10 +50,7 @@ class GroupResult(ResultSet):
     def _parents(self) -> "Iterator[AsyncResult[Any]]":
         node = self.parent
         while node is not None:
-            if isinstance(node, ResultSet):
-                yield from node.leaves()
-            else:
-                yield node
+            yield from node.leaves()
             node = node.parent
 
     def tree(self) -> "Tree":
@@ -64,11 +61,8 @@ class GroupResult(ResultSet):
         """``tree``, for coroutines."""
         return await self.app.workflows.ashow(str(self.id), result=self.as_tuple())
 
-    def forget(self) -> None:
-        """Delete the stored results, and those of what ran before."""
-        super().forget()
-        if self.parent is not None:
-            self.parent.forget()
+    def _all_forgotten(self) -> list[str]:
+        return [*super()._all_forgotten(), *(one.forgotten() for one in self._parents())]
 
     def save(self, backend: "Store | None" = None) -> "GroupResult":
         """Keep which results these are in the store, as long as it keeps results, and return this handle.
@@ -110,8 +104,11 @@ class GroupResult(ResultSet):
 
     def as_tuple(self) -> tuple[Any, Any]:
         """``((id, parent), [member, …])``: what ``result_from_tuple`` reads."""
-        parent = self.parent.as_tuple() if self.parent is not None else None
-        return (self.id, parent), [result.as_tuple() for result in self.results]
+        return tuple_of(self)
+
+    def members_as_tuples(self) -> list[Any]:
+        """The tuples of its members."""
+        return [result.as_tuple() for result in self.results]
 
     def as_list(self) -> list[str]:
         """The ids of the group, its members and what ran before."""
@@ -153,14 +150,19 @@ def bound(app: "Umbel") -> type[GroupResult]:
 
 def result_from_tuple(value: Any, app: "Umbel | None" = None) -> Any:
     """The handle that ``as_tuple`` described: an ``AsyncResult``, or a ``GroupResult``."""
-    if isinstance(value, AsyncResult | ResultSet):
-        return value
-    try:
-        head, children = value
-        id, parent = head if isinstance(head, list | tuple) else (head, None)
-    except (TypeError, ValueError):
-        raise ImproperlyConfigured(f"not the tuple of a result: {value!r}") from None
-    before = result_from_tuple(parent, app) if parent else None
-    if children is None:
-        return AsyncResult(id, app=app, parent=before)
-    return GroupResult(id, [result_from_tuple(child, app) for child in children], before, app=app)
+    line = []
+    while value and not isinstance(value, AsyncResult | ResultSet):
+        try:
+            head, children = value
+            id, parent = head if isinstance(head, list | tuple) else (head, None)
+        except (TypeError, ValueError):
+            raise ImproperlyConfigured(f"not the tuple of a result: {value!r}") from None
+        line.append((id, children))
+        value = parent
+    found = value or None
+    for id, children in reversed(line):
+        if children is None:
+            found = AsyncResult(id, app=app, parent=found)
+        else:
+            found = GroupResult(id, [result_from_tuple(child, app) for child in children], found, app=app)
+    return found

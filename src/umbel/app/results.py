@@ -297,15 +297,18 @@ class AsyncResult(Generic[R]):
 
     def forget(self) -> None:
         """Delete the stored result, and those of its parents."""
-        self.backend.sync.forget([self.forgotten()])
-        if self.parent is not None:
-            self.parent.forget()
+        self.backend.sync.forget(self._all_forgotten())
 
     async def aforget(self) -> None:
         """``forget``, for coroutines."""
-        await self.backend.forget([self.forgotten()])
-        if self.parent is not None:
-            await self.parent.aforget()
+        await self.backend.forget(self._all_forgotten())
+
+    def _all_forgotten(self) -> list[str]:
+        return [one.forgotten() for node in (self, *self._parents()) for one in node.leaves()]
+
+    def leaves(self) -> "Iterator[AsyncResult[Any]]":
+        """This one: a handle on several has more."""
+        yield self
 
     def revoke(
         self,
@@ -430,7 +433,11 @@ class AsyncResult(Generic[R]):
 
     def as_tuple(self) -> tuple[Any, Any]:
         """``((id, parent), None)``: what ``result_from_tuple`` reads."""
-        return (self.id, self.parent.as_tuple() if self.parent is not None else None), None
+        return tuple_of(self)
+
+    def members_as_tuples(self) -> list[Any] | None:
+        """A group's; a task has none."""
+        return None
 
     def as_list(self) -> list[str]:
         """The ids of this task and its parents."""
@@ -455,3 +462,14 @@ class AsyncResult(Generic[R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.id, None, self._name, None, self.parent)
+
+
+def tuple_of(result: Any) -> tuple[Any, Any]:
+    """The tuple of a task or a group with all that ran before it, however much that is."""
+    nodes = [result]
+    while nodes[-1].parent is not None:
+        nodes.append(nodes[-1].parent)
+    found: Any = None
+    for node in reversed(nodes):
+        found = (node.id, found), node.members_as_tuples()
+    return cast("tuple[Any, Any]", found)

@@ -92,10 +92,7 @@ class ResultSet:
     def leaves(self) -> "Iterator[AsyncResult[Any]]":
         """The handles on single tasks, in order: those of groups in it as well."""
         for result in self.results:
-            if isinstance(result, ResultSet):
-                yield from result.leaves()
-            else:
-                yield result
+            yield from result.leaves()
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.results))
@@ -346,12 +343,15 @@ class ResultSet:
         await self.app.control.arevoke([leaf.id for leaf in self.leaves()], terminate=terminate, signal=signal)
 
     def forget(self) -> None:
-        """Delete the stored results."""
-        self.backend.sync.forget([leaf.forgotten() for leaf in self.leaves()])
+        """Delete the stored results, and those of what ran before a group."""
+        self.backend.sync.forget(self._all_forgotten())
 
     async def aforget(self) -> None:
         """``forget``, for coroutines."""
-        await self.backend.forget([leaf.forgotten() for leaf in self.leaves()])
+        await self.backend.forget(self._all_forgotten())
+
+    def _all_forgotten(self) -> list[str]:
+        return [leaf.forgotten() for leaf in self.leaves()]
 
     @property
     def supports_native_join(self) -> bool:

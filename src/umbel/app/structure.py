@@ -8,7 +8,7 @@ from umbel.app import request
 from umbel.app.identity import family_of
 from umbel.core.errors import BackendStoreError
 from umbel.core.record import Record
-from umbel.core.unfolding import Result
+from umbel.core.unfolding import Result, cut
 from umbel.core.workflow import Workflow, tasks_of
 from umbel.result.base import CanList
 from umbel.wire import workflows as wire
@@ -47,7 +47,7 @@ def structure(
     """The structure of a call whose result tuple is ``result``. ``frozen`` is the signature with all ids."""
     context = request.current.get()
     called = (None, None) if context is None or context.called_directly else (context.id, context.root_id or context.id)
-    given = dict(frozen), list(args), dict(kwargs), dict(options), result
+    given = dict(frozen), list(args), dict(kwargs), dict(options), cut(result, 0)
     whole = Workflow(app.clock.now(), *given, *called, made=list(made))
     key, ids = family_of(whole.id), [str(task["options"].get("task_id")) for task in tasks_of(frozen)]
     return Structure(key, wire.records_of(key, whole, len(ids), {family_of(id) for id in ids if id[:23] != key}))

@@ -115,6 +115,13 @@ def size_of(signature: Signature) -> int:
     return 1
 
 
+def cut(result: Sequence[Any], most: int) -> Result:
+    """A result tuple in which each task or group names at most so many of those that ran before it."""
+    (id, parent), inner = result
+    before = cut(parent, most - 1) if parent is not None and most > 0 else None
+    return [[id, before], None if inner is None else [cut(one, most) for one in inner]]
+
+
 def steps_of(chain: Signature) -> list[Signature]:
     """The steps of a chain: chains in it spliced, groups of one unrolled, a group with a successor made a chord."""
     steps: list[Signature] = []  # the last one first
@@ -404,7 +411,7 @@ def _after(result: Result, before: Result | None) -> Result:
 
 def _shape(group: str, results: Sequence[Result]) -> Result | None:
     """What is kept of a header's form: nothing, where all members are tasks."""
-    return [[group, None], list(results)] if any(inner is not None for _, inner in results) else None
+    return cut([[group, None], results], 0) if any(inner is not None for _, inner in results) else None
 
 
 def _options(signature: Signature) -> Options:
