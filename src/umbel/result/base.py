@@ -36,6 +36,14 @@ class Life(NamedTuple):
         return None if seconds is None else now + seconds
 
 
+def join_life(expires: float | None) -> float | None:
+    """How long a join that is not done is kept from the last thing that happened to it, in seconds.
+
+    Longer than results that are not kept long: its members may take their time, and what failed may be sent again.
+    """
+    return None if expires is None else max(expires, KEPT_AT_LEAST)
+
+
 class SyncStore(Protocol):
     """Reading and writing results without an event loop. Safe to use from many threads, and after a fork."""
 
@@ -90,7 +98,7 @@ class Store(Protocol):
 class Joins(Protocol):
     """The joins of a store (``core.joining``): what it keeps of chords until their bodies are published.
 
-    Everything may be repeated. Joins expire like records, from the last thing that happened to them.
+    Everything may be repeated. Joins expire: those that are done like records, others as ``join_life`` says.
     """
 
     def compile(self, step: Step) -> Any:

@@ -50,11 +50,12 @@ local function joining()
     return false
   end
 
-  function step.close(key, own, all, ttl, failed, group, done_for)
+  function step.close(key, own, all, ttl, failed, group, done_for, shape_for)
     call('ZREM', all, group)
     if failed == '' then
       call('UNLINK', key .. '.j', key .. '.t', key .. '.s', key .. '.d', own) -- freeing ten thousand parts takes a while
       call('SET', key .. '.c', 'done', 'EX', done_for)
+      if shape_for > 0 and call('TTL', key) > shape_for then call('EXPIRE', key, shape_for) end
       return false
     end
     local size = call('GET', key .. '.s')

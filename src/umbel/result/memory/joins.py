@@ -19,6 +19,7 @@ from umbel.core.joining import (
 )
 from umbel.core.states import SUCCESS
 from umbel.drivers.memory import Ask, Space
+from umbel.result.base import join_life
 from umbel.runtime.clock import Clock
 from umbel.wire import parts as wire
 
@@ -53,7 +54,7 @@ class MemoryJoins:
     def __init__(self, space: Space, clock: Clock, expires: float | None) -> None:
         self._space = space
         self._clock = clock
-        self._expires = expires
+        self._expires, self._patience = expires, join_life(expires)
         self._joins: dict[str, _Join] = space.part("joins", dict)
 
     def compile(self, step: Step) -> Ask:
@@ -126,7 +127,8 @@ class MemoryJoins:
                 _close(join, failed)
             case Reopening():
                 _reopen(join, step)
-        join.expires = float("inf") if self._expires is None else now + self._expires
+        left = self._expires if join.state == "done" else self._patience
+        join.expires = float("inf") if left is None else now + left
         return partial(_undo, undo), joined
 
     def _put_back(self, group: str, before: _Join | None) -> None:

@@ -29,7 +29,7 @@ from umbel.drivers.redis import (
     parse,
 )
 from umbel.drivers.redis.loops import PerLoop
-from umbel.result.base import Life
+from umbel.result.base import Life, join_life
 from umbel.result.redis.catalogue import RedisCatalogue
 from umbel.result.redis.feed import RedisFeed
 from umbel.result.redis.groups import RedisGroups
@@ -93,7 +93,7 @@ class RedisStore:
         most = int(number("max_connections", chosen["max_connections"])) if chosen.get("max_connections") else None
         self._lines = PerLoop(lambda: Line(self.place, clock, timeout, policy), Line.end)
         ordered = bool(chosen.get("result_chord_ordered", True))
-        self.joins = RedisJoins(self.place, prefix, self._ttl, clock, ordered=ordered)
+        self.joins = RedisJoins(self.place, prefix, self._ttl, _whole(join_life(expires)), clock, ordered=ordered)
         self._sync = RedisSyncStore(self, timeout, policy, most=most)
         self.joins.call, self.joins.call_sync = self._call, self._sync.call
         self.groups = RedisGroups(self.place, prefix, self._ttl, codec, self._sync.call)

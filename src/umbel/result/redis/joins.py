@@ -49,14 +49,18 @@ Calls = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 
 class RedisJoins:
-    """See ``result.base.Joins``. ``ordered`` is Celery's ``result_chord_ordered``: parts by index, not by arrival."""
+    """See ``result.base.Joins``. ``ttl`` is of what is done, ``patience`` of what is not; in seconds, 0 is for ever.
 
-    def __init__(self, place: Place, prefix: str, ttl: int, clock: Clock, *, ordered: bool) -> None:
+    ``ordered`` is Celery's ``result_chord_ordered``: parts by index, not by arrival.
+    """
+
+    def __init__(self, place: Place, prefix: str, ttl: int, patience: int, clock: Clock, *, ordered: bool) -> None:
         self._place = place
         self._keys = prefix + KEY
         self._owns = f"{prefix}umbel:join:"
         self._all = f"{prefix}umbel:joins"
         self._ttl = ttl
+        self._patience = patience
         self._clock = clock
         self._ordered = "1" if ordered else ""
         self._last_common = (0, "")
@@ -122,7 +126,7 @@ class RedisJoins:
         ]
 
     def _values(self, step: Step) -> tuple[Any, ...]:
-        common = (self._owns + step.group, self._all, self._ttl)
+        common = (self._owns + step.group, self._all, self._patience)
         match step:
             case Opening(_, size, shape, body):
                 return "open", *common, size, "" if shape is None else wire.encode_shape(shape).decode(), body.decode()
@@ -137,7 +141,7 @@ class RedisJoins:
             case Extension(_, by):
                 return "extend", *common, by
             case Closing(group, failed):
-                return "close", *common, str(failed) if failed else "", group, DONE_FOR
+                return "close", *common, str(failed) if failed else "", group, DONE_FOR, self._ttl
         raise TypeError(f"not a step of a join: {step!r}")
 
     def _part(self, part: Part) -> tuple[Any, ...]:
@@ -161,7 +165,7 @@ class RedisJoins:
         second = int(self._clock.now())
         last = self._last_common
         if last[0] != second:
-            told = (self._prefix, self._ttl, self._ordered, second, CLAIM_FOR)
+            told = (self._prefix, self._patience, self._ordered, second, CLAIM_FOR)
             last = self._last_common = (second, "\0".join(map(str, told)))
         return last[1]
 

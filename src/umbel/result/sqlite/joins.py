@@ -23,6 +23,7 @@ from umbel.core.joining import (
 from umbel.core.states import SUCCESS
 from umbel.drivers.sqlite import Ask, Database, Insert, insert
 from umbel.drivers.sqlite import Part as Tables
+from umbel.result.base import join_life
 from umbel.result.trouble import reading, storing
 from umbel.runtime.clock import Clock
 from umbel.wire import parts as wire
@@ -103,7 +104,7 @@ class SqliteJoins:
     def __init__(self, path: str | Path, clock: Clock, expires: float | None, synchronous: str) -> None:
         self._database = Database(path, TABLES, clock=clock, synchronous=synchronous)
         self._clock = clock
-        self._expires = expires
+        self._expires, self._patience = expires, join_life(expires)
 
     def compile(self, step: Step) -> Ask:
         """As the port says."""
@@ -154,7 +155,8 @@ class SqliteJoins:
     def _timed(self, step: Step) -> _Timed:
         now = self._clock.now()
         data = wire.encode(step) if isinstance(step, Part) else b""
-        return _Timed(step, data, now, None if self._expires is None else now + self._expires)
+        left = self._expires if isinstance(step, Closing) and not step.failed else self._patience
+        return _Timed(step, data, now, None if left is None else now + left)
 
 
 def take(link: sqlite3.Connection, steps: Sequence[_Timed]) -> list[Joined | None]:

@@ -2,6 +2,7 @@
 
 from umbel.core.delivery import GONE, Ack, Refused, Settled, Settlement, Want
 from umbel.core.joining import CLAIM, Closing, Extension, Joined, Opening, Part, Reopening, Standing, Step
+from umbel.core.resting import KEPT_AT_LEAST
 from umbel.core.states import FAILURE, SUCCESS
 from umbel.result.base import CanJoin, Joins
 from umbel.testing.conformance.site import Suite, asynchronous, call, names, success
@@ -217,7 +218,7 @@ class JoinSuite(Stored):
     async def test_a_part_whose_join_has_lost_its_body_is_told_so(self) -> None:
         assert await self.take(kept(0)) == Joined("g1", ())
         await self.take(Opening("g1", 1, body=wire.encode_body(BODY)))
-        self.advance(EXPIRES + 1)
+        self.advance(KEPT_AT_LEAST + 1)
         await self.store.prune()
         answers = await self.joins.take([kept(0), part(0, group="g2"), kept(1)])
         assert answers == [Joined("g1", ()), None, Joined("g1", ())]
@@ -253,18 +254,27 @@ class JoinSuite(Stored):
         assert await self.joins.abandoned() == []
 
     @asynchronous
-    async def test_joins_expire_from_the_last_part(self) -> None:
+    async def test_a_join_waits_longer_than_results_are_kept_from_its_last_part(self) -> None:
         await self.take(Opening("g1", 3), part(0))
-        self.advance(EXPIRES - 1)
+        self.advance(KEPT_AT_LEAST - 1)
         await self.take(part(1))
-        self.advance(EXPIRES - 1)
+        self.advance(KEPT_AT_LEAST - 1)
         await self.store.prune()
         assert await self.take(part(1)) is None
         assert results(await self.take(part(2))) == [0, 1, 2]
         await self.take(Opening("g2", 1))
-        self.advance(EXPIRES + 1)
+        self.advance(KEPT_AT_LEAST + 1)
         await self.store.prune()
         assert await self.take(part(0, group="g2")) is None
+
+    @asynchronous
+    async def test_a_failed_join_waits_for_better_parts_and_one_that_is_done_for_nothing(self) -> None:
+        await self.take(Opening("g1", 1), part(0, FAILURE), Closing("g1", failed=1))
+        await self.take(Opening("g2", 1), part(0, group="g2"), Closing("g2"))
+        self.advance(EXPIRES + 1)
+        await self.store.prune()
+        assert set(await self.joins.standings(["g1", "g2"])) == {"g1"}
+        assert results(await self.take(part(0))) == [0]
 
     def test_the_blocking_side_is_the_same_store(self) -> None:
         steps: list[Step] = [Opening("g1", 1), part(0)]
