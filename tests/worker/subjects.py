@@ -897,6 +897,12 @@ def enlarges(self: Task[..., Any], n: int) -> int:
 
 
 @app.task(bind=True)
+def enlarges_by(self: Task[..., Any], signature: dict[str, Any]) -> int:
+    self.add_to_chord(app.signature(signature))
+    return 0
+
+
+@app.task(bind=True)
 def weighed(self: Task[..., Any], *values: Any) -> int:
     """Note how many bytes the message is that called it."""
     message = self.request.message

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.worker.fleet import Farm
 from tests.worker.workflows import SUBJECTS
 from umbel import chain, chord, group
+from umbel.core.errors import ChordError
 
 
 def test_tasks_change_the_workflow_that_they_are_in(farm: Farm) -> None:
@@ -23,3 +26,25 @@ def test_tasks_change_the_workflow_that_they_are_in(farm: Farm) -> None:
     assert replaced.get(timeout=30) == [[[2, 3], 4]]
     assert in_chain.get(timeout=30) == [[[2, 3]], "x"]
     assert alone.get(timeout=30) == [[6, 7], 0]
+
+
+def test_whole_groups_are_added_to_a_chord_and_to_one_of_any_form(farm: Farm) -> None:
+    app = farm._app
+    farm.worker("-c", "2")
+
+    def s(name: str, *args: object) -> Any:
+        return app.signature(SUBJECTS + name, args)
+
+    two = group(s("add", 1, 1), s("add", 2, 2), app=app)
+    more = group(s("add", 1), s("add", 2), app=app)
+    of_two = chord([s("enlarges_by", two), s("add", 0, 1)], s("listed"), app=app)()
+    at_the_end = chord(
+        [s("enlarges_by", chain(s("add", 1, 0), group(s("add", 1), s("add", 3)))), s("add", 0, 1)], s("listed")
+    )()
+    nested = chord([s("enlarges_by", s("add", 5, 5)), chain(s("add", 1, 1), more)], s("listed"), app=app)()
+    failing = chord([s("enlarges_by", s("fail", "no")), chain(s("add", 1, 1), more)], s("listed"), app=app)()
+    assert sorted(of_two.get(timeout=30)[0]) == [0, 1, 2, 4]
+    assert sorted(at_the_end.get(timeout=30)[0]) == [0, 1, 2, 4]
+    assert nested.get(timeout=30) == [[0, [3, 4], 10]]
+    with pytest.raises(ChordError, match="no"):
+        failing.get(timeout=30)

@@ -8,7 +8,7 @@ from umbel.core import signature as data
 from umbel.core.errors import Ignore, ImproperlyConfigured
 from umbel.core.joining import Extension
 from umbel.core.message import Embed
-from umbel.core.unfolding import unfold, waits
+from umbel.core.unfolding import size_of, unfold, waits
 
 if TYPE_CHECKING:
     from umbel.app.request import Context
@@ -76,11 +76,9 @@ def add_to_chord(task: "Task[..., Any]", sig: "Signature[Any]", *, lazy: bool) -
     context = task.request
     if not context.chord or context.group is None:
         raise ValueError("Current task is not member of any chord")
-    sig = sig.clone().set(
-        group_id=context.group, group_index=context.group_index, chord=context.chord, root_id=context.root_id
-    )
-    result = sig.freeze()
-    calling.joins(task.app).take_sync([Extension(context.group, 1)])
+    sig = sig.clone()
+    result = sig.freeze(None, context.group, context.chord, context.root_id, group_index=context.group_index)
+    calling.joins(task.app).take_sync([Extension(context.group, size_of(sig))])
     if lazy:
         return sig
     sig.delay()

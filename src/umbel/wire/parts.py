@@ -95,7 +95,8 @@ def encode_shape(shape: Sequence[Any]) -> bytes:
 def arrange(joined: Joined, accept: frozenset[str] = frozenset()) -> list[Arrived | list[Any]]:
     """The parts as the body gets them: a list, or nested like the header's shape where it has one.
 
-    Raises as ``decode``. Of a shape that names a task without a part, that place is left out.
+    Raises as ``decode``. Of a shape that names a task without a part, that place is left out; parts that it does not
+    name were added later, and come behind.
     """
     parts = [decode(data, accept) for data in joined.parts]
     if joined.shape is None:
@@ -104,12 +105,14 @@ def arrange(joined: Joined, accept: frozenset[str] = frozenset()) -> list[Arrive
     shape = found.get("result") if isinstance(found, dict) else None
     if not (isinstance(shape, list) and len(shape) == 2 and isinstance(shape[1], list)):
         return list(parts)
-    return list(_nested(shape[1], {part.task_id: part for part in parts}))
+    by_id = {part.task_id: part for part in parts}
+    return [*_nested(shape[1], by_id), *by_id.values()]
 
 
-def _nested(children: Sequence[Any], parts: Mapping[str, Arrived]) -> Iterator[Arrived | list[Any]]:
+def _nested(children: Sequence[Any], parts: dict[str, Arrived]) -> Iterator[Arrived | list[Any]]:
+    """Takes out of ``parts`` what it gives."""
     for (task_id, _), members in children:
         if members is not None:
             yield list(_nested(members, parts))
         elif task_id in parts:
-            yield parts[task_id]
+            yield parts.pop(task_id)
