@@ -12,6 +12,7 @@ from tests.conformance.redis_site import RedisSite
 from umbel.broker.base import RenewFor
 from umbel.broker.redis.channel import Call
 from umbel.broker.redis.consumer import RedisConsumer
+from umbel.broker.redis.keeper import RedisKeeper
 from umbel.core.delivery import Ack, Bury, Keep, Park, Release, Settlement
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.broker_conformance import QUEUE, asynchronous, call, names
@@ -177,6 +178,30 @@ class TestLeavings(RedisRules):
         assert len(await self.claim(consumer, 10, "videos")) == 1
         assert self.run("HKEYS", "unacked") == [b"new"]
         assert self.run("ZRANGE", "unacked_index", 0, -1) == [b"new"]
+
+    @asynchronous
+    async def test_delayed_messages_of_one_queue_are_hastened_from_among_many_a_few_thousand_at_a_time(self) -> None:
+        """Each run keeps the server from everybody else. Others may take away what was looked at meanwhile."""
+        others = {f"other\0{n}": self.now() + 10_000 + n // 100 for n in range(12_000)}
+        self.run("ZADD", "umbel:delayed", *(word for name, due in others.items() for word in (due, name)))
+        for n in (1, 2, 3):
+            await self.publish(call(f"n{n}", due=self.now() + 20_000 + n))
+        consumer, keeper = await self.keeper()
+        assert isinstance(keeper, RedisKeeper)
+        run, runs = keeper._run, list[str]()
+
+        async def counted(name: str, *args: Any) -> Any:
+            runs.append(name)
+            return await run(name, *args)
+
+        keeper._run = counted  # type: ignore[method-assign]
+        assert await keeper.hasten(QUEUE, 1) == 1
+        assert runs == ["hasten"] * 3
+        self.run("ZREMRANGEBYRANK", "umbel:delayed", 0, 9_000)
+        self.run("ZREM", "umbel:delayed", "other\x0011999")
+        assert await keeper.hasten(QUEUE, 10) == 2
+        assert await keeper.hasten(QUEUE, 10) == 0
+        assert names(await self.claim(consumer, 10)) == ["n2", "n3", "n1"]
 
     @asynchronous
     async def test_what_cannot_be_given_back_to_its_queue_does_not_hold_up_the_rest(self) -> None:

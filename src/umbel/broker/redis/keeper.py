@@ -22,6 +22,9 @@ _decode_history = msgspec.json.Decoder(tuple[Loss, ...]).decode
 _decode_described = msgspec.json.Decoder(Described).decode
 
 
+_START = (b"", b"")
+
+
 class RedisKeeper:
     """See ``broker.base.Admin`` and ``RenewFor``. Dead letters live ``dead_expires`` s, and ``dead_limit`` of them."""
 
@@ -43,6 +46,7 @@ class RedisKeeper:
         self._restorer = restorer
         self._dead_expires = dead_expires
         self._dead_limit = dead_limit
+        self._hastened: dict[str, tuple[bytes, bytes]] = {}
 
     # Keeper -----------------------------------------------------------------------------------------------------------
 
@@ -63,8 +67,19 @@ class RedisKeeper:
         return int(await self._run("recall", consumer, last, above, *kept))
 
     async def hasten(self, queue: str, limit: int) -> int:
-        """As the port says; a bounded batch."""
-        return int(await self._run("hasten", limit, *self._layout.lists([queue])))
+        """As the port says; a bounded batch. It goes on where the last one ended, and ends with a look at all."""
+        lists = self._layout.lists([queue])
+        place = self._hastened.pop(queue, _START)
+        from_start = place == _START
+        while True:
+            count, over, *after = await self._run("hasten", limit, *place, *lists)
+            if over and not count and from_start:
+                return 0
+            from_start = from_start or bool(over)
+            place = _START if over else tuple(after)
+            if count:
+                self._hastened[queue] = place
+                return int(count)
 
     async def survey(self, queues: Iterable[str] | None) -> list[Depth]:
         """As the port says. A delayed message that became due counts as delayed until somebody claims."""
