@@ -40,6 +40,8 @@ from umbel.worker.verdicts import Verdicts
 logger = logging.getLogger("umbel.worker")
 LONGEST_PAUSE = 2.0
 """Seconds between two attempts to reach a broker that is away: work goes on within 5 s of its return."""
+HEED_AGAIN = 1.0
+"""Seconds until marks that could not be read are read again."""
 LAST_WORDS = 5.0
 """Seconds that the last settlement may take where there is no supervisor."""
 TICK = 0.05
@@ -347,7 +349,8 @@ class IoThread:
             if found := [Revocation(id, mark.terminate) for id, mark in hit.items() if self.marks.of(id) is None]:
                 await self._keeper.revoke(found, expires=self.app.conf.worker_revoke_expires)
         except OperationalError as error:
-            logger.warning("What of the running tasks is revoked cannot be told: %s", error)
+            logger.warning("What of the running tasks is revoked cannot be told, trying again: %s", error)
+            self.loop.call_later(HEED_AGAIN, self._begin_heeding)
 
     # Connection and lease ---------------------------------------------------------------------------------------------
 
