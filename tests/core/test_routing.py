@@ -264,3 +264,12 @@ def test_a_queue_takes_what_kombus_does() -> None:
         "a", Exchange("e", durable=False), "k", {"x-max-length": 9}, {"durable": True, "max_priority": 3}
     )
     assert Queue("a", "e").exchange == Exchange("e")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "a\x06\x16" + "3", "a\x7f", "a\ud800"])
+def test_a_name_that_would_be_taken_for_something_else_is_no_queues(name: str) -> None:
+    """Redis' claims are kept as list NUL message; kombu's lists of priorities are named with control characters."""
+    with pytest.raises(ImproperlyConfigured, match="is no name for a queue: it has a control character"):
+        Queue(name)
+    with pytest.raises(ImproperlyConfigured, match="is no name for a queue"):
+        Router().destination({"queue": name})

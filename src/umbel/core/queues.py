@@ -1,5 +1,6 @@
 """Queues as data: what a queue is called, what it is bound to, which messages it takes. Pure; it declares nothing."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +10,17 @@ from umbel.core.errors import ImproperlyConfigured, QueueNotFound
 
 COPY = "umbel:cast:"
 """What the names of workers' own copies of broadcast queues begin with."""
+
+
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def check_name(name: str) -> None:
+    """Raise ``ImproperlyConfigured`` for what cannot be the name of a queue: brokers and logs keep it among others."""
+    if _UNFIT.search(name):
+        raise ImproperlyConfigured(
+            f"{name!r} is no name for a queue: it has a control character, or half of a surrogate pair"
+        )
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -77,7 +89,8 @@ class Queue(msgspec.Struct, frozen=True):
     max_priority: int | None = None
 
     def __post_init__(self) -> None:
-        """Gather what was said in several ways, so that equal queues are equal."""
+        """Gather what was said in several ways, so that equal queues are equal. Raises ``ImproperlyConfigured``."""
+        check_name(self.name)
         told = {name: value for name in sorted(_KOMBU_OPTIONS) if (value := getattr(self, name)) is not None}
         for name in told:
             msgspec.structs.force_setattr(self, name, None)

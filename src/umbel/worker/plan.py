@@ -13,7 +13,7 @@ import msgspec
 from umbel.app.application import Umbel
 from umbel.broker.base import Broadcasts
 from umbel.core.errors import ImproperlyConfigured
-from umbel.core.queues import Broadcast, cannot_broadcast, copy_of
+from umbel.core.queues import Broadcast, cannot_broadcast, check_name, copy_of
 from umbel.runtime.eventloop import Kind as EventLoop
 from umbel.runtime.eventloop import has_uvloop
 from umbel.wire import serializers
@@ -177,6 +177,8 @@ def chosen_queues(app: Umbel, options: WorkerOptions) -> tuple[str, ...]:
     """``-Q``, or all that the app declares, without ``-X``."""
     names = options.queues or tuple(app.queues_by_name)
     queues = tuple(name for name in dict.fromkeys(names) if name not in options.exclude_queues)
+    for name in queues:
+        check_name(name)
     if not queues:
         raise ImproperlyConfigured("No queue is left to read: -X excludes all of them. Name some with -Q.")
     return (*queues, f"{nodename(options.hostname)}.dq") if app.conf.worker_direct else queues

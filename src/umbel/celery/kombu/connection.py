@@ -14,7 +14,7 @@ from umbel.celery.kombu.bound import BoundQueue, queue_declare_ok
 from umbel.celery.kombu.utils.url import as_url, maybe_sanitize_url, parse_url
 from umbel.core.delivery import Accepted, Outgoing, Refused
 from umbel.core.errors import OperationalError
-from umbel.core.queues import Exchange, Queue
+from umbel.core.queues import Exchange, Queue, check_name
 from umbel.runtime.clock import SYSTEM
 
 if TYPE_CHECKING:
@@ -329,6 +329,7 @@ class Connection:
 
     def _routed(self, message: Any, exchange: Exchange | None, key: str, due: float | None) -> list[Outgoing]:
         if exchange is None or not exchange.name:
+            check_name(key)
             return [Outgoing(key, message, due)]
         if self.broker.features.exchanges:
             return [Outgoing("", message, due, exchange.type)]
