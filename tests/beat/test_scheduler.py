@@ -1,6 +1,7 @@
 """The scheduler by a clock that the test turns: what it sends, when it leads, what it follows."""
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from umbel import crontab, signals
 from umbel.app.schedules import Schedules
 from umbel.app.timetables import open_timetables
 from umbel.beat import BeatOptions, Embedded, Scheduler, run
+from umbel.core.delivery import Refused
 from umbel.core.errors import ImproperlyConfigured, OperationalError
 from umbel.core.schedule.catchup import at
 from umbel.core.schedule.entry import LazyArgument
@@ -330,6 +332,38 @@ def _away(verb: Any, is_away: Callable[[], bool]) -> Any:
         return await verb(*args, **kwargs)
 
     return instead
+
+
+def test_a_broker_that_goes_away_after_it_refused_a_tick_is_waited_for(
+    stage: Stage, play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That the tick is passed over is to be recorded, and there is nobody to do it."""
+    app = stage.app(beat_schedule={"bad": every(5)})
+    table = type(app.broker.timetable())  # type: ignore[attr-defined]
+    tick, steps, loose = table.tick, list[str](), list[Any]()
+
+    async def refusing(self: Any, book: str, beat: str, epoch: int, ticks: Any, *, deadline: float) -> Any:
+        if ticks[0].messages:
+            steps.append("refused")
+            return [Refused(ValueError("too large"))]
+        if "refused" in steps:
+            steps.append("away" if "away" not in steps else "recorded")
+            if steps[-1] == "away":
+                raise OperationalError("the broker is away")
+        return await tick(self, book, beat, epoch, ticks, deadline=deadline)
+
+    monkeypatch.setattr(table, "tick", refusing)
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: loose.append(told))
+        async with stage.running(app):
+            await stage.pass_by(9)
+        gc.collect()
+        assert steps == ["refused", "away", "refused", "recorded"]
+        assert loose == []
+
+    play(scene)
+    assert "Schedule 'bad' waits for its broker: the broker is away" in caplog.messages
 
 
 def test_two_entries_of_one_name_are_refused_before_anything_is_sent(stage: Stage, play: Play) -> None:

@@ -193,6 +193,9 @@ class Term:
         mark: Mark | None = None
         try:
             mark = await self._published(entry, [await self._built(entry, one) for one in due])
+        except OperationalError as error:
+            logger.warning("Schedule %r waits for its broker: %s", entry.name, error)
+            await self._clock.sleep(PAUSES[0])
         finally:
             self.agenda.done(entry.name, mark, self._clock.now())
             self._news.set()
@@ -205,17 +208,12 @@ class Term:
             return Tick(entry.name, due.due, due.mark, (), 0)
 
     async def _published(self, entry: Entry, ticks: Sequence[Tick]) -> Mark | None:
-        """The mark after publishing; None if it is to be looked at again."""
+        """The mark after publishing; None if it is to be looked at again. Raises ``OperationalError``."""
         pause = PAUSES[0]
         while True:
             if not self._leading.holds():
                 return None
-            try:
-                receipts = await self._publisher.send(ticks)
-            except OperationalError as error:
-                logger.warning("Schedule %r waits for its broker: %s", entry.name, error)
-                await self._clock.sleep(pause)
-                return None
+            receipts = await self._publisher.send(ticks)
             if any(isinstance(receipt, Fenced) for receipt in receipts):
                 self._leading.epoch = None
                 return None
