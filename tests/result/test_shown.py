@@ -1,4 +1,4 @@
-"""What readers have seen of tasks that have not ended: many at once, and a wait for any of them does not end at once."""
+"""What readers have seen of tasks that have not ended: many at once, and no wait for one of them ends at once."""
 
 import pytest
 

@@ -1,12 +1,12 @@
 """Which adapter serves a broker URL. The only place in ``umbel.broker`` that imports adapters: when asked for one."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, cast
 
 from umbel.broker.base import Broker
 from umbel.core.errors import ImproperlyConfigured
 from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire.optional import adapter
 
 BUILT = {
     "sqlite": "umbel.broker.sqlite:SqliteBroker",
@@ -42,7 +42,7 @@ def open_broker(url: str, *, clock: Clock = SYSTEM, options: Mapping[str, Any] |
     if "://" not in url or scheme not in BUILT:
         raise ImproperlyConfigured(_not_built(url, scheme))
     module, _, name = BUILT[scheme].partition(":")
-    return cast(Broker, getattr(import_module(module), name)(url, clock=clock, options=options))
+    return cast(Broker, getattr(adapter(module), name)(url, clock=clock, options=options))
 
 
 def _not_built(url: str, scheme: str) -> str:

@@ -1,12 +1,12 @@
 """Which store serves a result URL. The only place in ``umbel.result`` that imports adapters: when asked for one."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, cast
 
 from umbel.core.errors import ImproperlyConfigured
 from umbel.result.base import Store
 from umbel.runtime.clock import SYSTEM, Clock
+from umbel.wire.optional import adapter
 from umbel.wire.records import JSON, Codec
 
 BUILT = {
@@ -41,7 +41,7 @@ def open_store(
     if "://" not in url or scheme not in BUILT:
         raise ImproperlyConfigured(_not_built(url, scheme))
     module, _, name = BUILT[scheme].partition(":")
-    make = getattr(import_module(module), name)
+    make = getattr(adapter(module), name)
     return cast(
         Store, make(url, expires=expires, failure_expires=failure_expires, codec=codec, clock=clock, options=options)
     )
