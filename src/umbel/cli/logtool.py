@@ -74,7 +74,7 @@ class Audit:
     def report(self) -> str:
         """The numbers."""
         errors = sum(not succeeded for succeeded in self.ended.values())
-        types = Counter(self.received.values()).most_common()
+        types = Counter(sorted(self.received.values())).most_common()  # of equal numbers, by name
         return REPORT.format(
             total=len(self.received),
             errors=errors,
