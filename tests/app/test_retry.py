@@ -129,6 +129,12 @@ def test_other_arguments_replace_what_they_contradict(job: Any, args: Any, kwarg
     assert arguments(context.publish[0])[:2] == expected
 
 
+def test_arguments_by_name_are_replaced_as_a_whole(job: Any) -> None:
+    with running(job, kwargs={"x": 1, "y": 2}) as context:
+        job.retry(kwargs={"x": 5}, throw=False)
+    assert arguments(context.publish[0])[:2] == ([], {"x": 5})
+
+
 def test_options_of_the_retry_win(job: Any) -> None:
     with running(job, 1, priority=3) as context:
         job.retry(queue="other", priority=9, headers={"a": 1}, throw=False)

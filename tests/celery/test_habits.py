@@ -1,14 +1,20 @@
 """What programs written for Celery do to an app, because they may: each habit, under Celery's names."""
 
 import copy
+import functools
 import inspect
+import logging
 import pickle
 import secrets
 import typing
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from umbel.celery import Celery, shared_task
+from umbel.celery.app.log import TaskFormatter
 from umbel.celery.local import Proxy
 
 
@@ -129,3 +135,41 @@ def test_a_proxy_of_ones_own_stands_for_what_it_looks_up() -> None:
     del proxy["a"]
     assert (proxy["b"], len(proxy), "b" in proxy, list(proxy), str(proxy)) == (2, 1, True, ["b"], "{'b': 2}")
     assert held == {"b": 2}
+
+
+def with_session(function: Callable[[str, int], Any]) -> Callable[[int], Any]:
+    @functools.wraps(function)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        return function("session", *args, **kwargs)
+
+    return inside
+
+
+@pytest.mark.parametrize("options", [{}, {"autoretry_for": (KeyError,)}])
+def test_a_decorator_may_give_the_function_more_than_its_callers_do(options: dict[str, Any]) -> None:
+    app = an_app()
+
+    def given(session: str, x: int) -> tuple[str, int]:
+        return session, x
+
+    decorated: Any = app.task(name="decorated", **options)(with_session(given))
+    assert decorated.delay(3).id
+    assert decorated.apply_async(kwargs={"x": 3}).id
+    assert decorated.apply((3,)).get() == ("session", 3)
+
+
+def test_what_a_retrying_task_takes_is_checked_all_the_same() -> None:
+    app = an_app()
+
+    @app.task(name="retrying", autoretry_for=(KeyError,))
+    def retrying(x: int) -> int:
+        return x
+
+    with pytest.raises(TypeError, match=r"retrying\(x: int\) -> int: missing a required argument: 'x'"):
+        retrying.apply_async()
+
+
+def test_lines_of_tasks_are_formatted_as_receivers_of_the_signal_do() -> None:
+    record = logging.makeLogRecord({"msg": "said"})
+    assert TaskFormatter("%(task_name)s %(message)s", use_color=False).format(record) == "??? said"
+    assert TaskFormatter("%(task_id)s %(message)s", False).format(record) == "??? said"

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import msgspec
 
+from umbel.app import parameters
 from umbel.core.errors import ImproperlyConfigured
 from umbel.wire import json
 
@@ -103,6 +104,7 @@ class Conversion:
                 bound = self._made(args, kwargs)
                 return self.returned(function(*bound.args, **bound.kwargs))
 
+        parameters.around(function, body)
         return body
 
     def outgoing(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:

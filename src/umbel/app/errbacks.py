@@ -11,6 +11,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 from umbel.app import coroutine
+from umbel.app.parameters import signature_of
 from umbel.app.trouble import one_line
 from umbel.core.signature import Signature, kind
 
@@ -54,7 +55,7 @@ def _takes_error(task: "Task[..., Any]", errback: Signature) -> bool:
 
 def _places_left(task: "Task[..., Any]", errback: Signature) -> float:
     try:
-        parameters = inspect.signature(task.run).parameters.values()
+        parameters = signature_of(task).parameters.values()
     except (TypeError, ValueError):
         return 0
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):

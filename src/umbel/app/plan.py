@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app.config import Config
 from umbel.app.nearest import advice
+from umbel.app.parameters import signature_of
 from umbel.app.skeleton import PLACE, Skeleton, skeleton
 from umbel.core.errors import EncodeError, ImproperlyConfigured
 from umbel.core.message import Embed
@@ -224,7 +225,7 @@ def _checker(task: "Task[..., Any]") -> tuple[tuple[str, ...], Check | None]:
     The check looks at the number of arguments; only where that does not settle it, ``Signature.bind`` decides.
     """
     try:
-        signature = inspect.signature(task.run)
+        signature = signature_of(task)
     except (TypeError, ValueError):
         return (), None  # written in C: it checks its arguments itself
     parameters = signature.parameters.values()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from umbel.app import parameters
 from umbel.core.backoff import retry_delay
 from umbel.core.errors import Ignore, Reject, Retry
 
@@ -100,19 +101,19 @@ def _arguments(task: "Task[..., Any]", context: "Context", args: Any, kwargs: An
     if args is not None and kwargs is not None:
         return args, dict(kwargs)
     try:
-        signature = inspect.signature(task.run)
+        signature = parameters.signature_of(task)
     except (TypeError, ValueError):
         return (old_args if args is None else args), dict(old_kwargs if kwargs is None else kwargs)
-    parameters = list(signature.parameters.values())
+    known = list(signature.parameters.values())
     if args is not None:
-        taken = {p.name for p in parameters[: len(args)] if p.kind is p.POSITIONAL_OR_KEYWORD}
+        taken = {p.name for p in known[: len(args)] if p.kind is p.POSITIONAL_OR_KEYWORD}
         return args, {name: value for name, value in old_kwargs.items() if name not in taken}
     given = dict(kwargs)
     named = list(old_args)
-    for place, parameter in enumerate(parameters[: len(named)]):
+    for place, parameter in enumerate(known[: len(named)]):
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name in given:
             named[place] = given.pop(parameter.name)
-    return tuple(named), {**old_kwargs, **given} if not old_args else given
+    return tuple(named), given
 
 
 def _raise(error: BaseException) -> None:
@@ -156,6 +157,7 @@ def wrap(task: "Task[..., Any]") -> None:
             except expected as exc:
                 raise _automatic(task, exc) from exc
 
+    parameters.around(run, retried)
     object.__setattr__(task, "_orig_run", run)
     task.run = retried  # type: ignore[method-assign]
 

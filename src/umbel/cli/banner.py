@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import click
 
 import umbel
+from umbel.app.parameters import signature_of
 from umbel.cli.report import hide_password
 from umbel.cli.session import session
 from umbel.worker import Banner
@@ -86,7 +87,7 @@ def samples(task: Any) -> list[str]:
 def required(task: Any) -> list[str]:
     """The positional arguments that a caller must give."""
     try:
-        parameters = inspect.signature(task.run).parameters.values()
+        parameters = signature_of(task).parameters.values()
     except (TypeError, ValueError):
         return []
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

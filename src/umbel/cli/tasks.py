@@ -1,11 +1,11 @@
 """``umbel tasks``: the tasks that the application knows, and orders about calls of them."""
 
-import inspect
 from collections.abc import Sequence
 
 import click
 
 from umbel.app.control import signal_name
+from umbel.app.parameters import signature_of
 from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Group
 from umbel.cli.screen import json_option, note, show_json
@@ -80,7 +80,7 @@ def show_tasks(*, as_json: bool) -> None:
     """List the registered tasks."""
     app = application()
     load_tasks(app)
-    known = {name: signature_of(task) for name, task in sorted(app.tasks.regular().items())}
+    known = {name: arguments_of(task) for name, task in sorted(app.tasks.regular().items())}
     if as_json:
         show_json([{"name": name, "signature": signature} for name, signature in known.items()])
     elif known:
@@ -89,9 +89,9 @@ def show_tasks(*, as_json: bool) -> None:
         note(f"{app.main} has no tasks; a function becomes one with @app.task")
 
 
-def signature_of(task: object) -> str:
+def arguments_of(task: object) -> str:
     """A task's arguments as its caller writes them."""
     try:
-        return str(inspect.signature(task.run))  # type: ignore[attr-defined]
+        return str(signature_of(task))
     except (TypeError, ValueError, AttributeError):
         return "(...)"

@@ -4,11 +4,18 @@ import logging
 import sys
 from typing import Any
 
-from umbel.app.log import TaskFormatter
+from umbel.app import log
 from umbel.celery import offered
 from umbel.celery.utils.log import LoggingProxy, mlevel
 
 TASK_LOGGER = "celery.task"
+
+
+class TaskFormatter(log.TaskFormatter):
+    """A formatter with ``%(task_id)s`` and ``%(task_name)s``, made as Celery's is. It colours nothing."""
+
+    def __init__(self, fmt: str | None = None, use_color: bool = True) -> None:
+        super().__init__(fmt)
 
 
 class Logging:
