@@ -1,5 +1,7 @@
 """``umbel`` alone, its help, and its global options."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Run
@@ -59,3 +61,9 @@ def test_workdir_goes_there_first(umbel: Run, tasks: object, tmp_path_factory: p
 
 def test_celerys_skip_checks_is_accepted(umbel: Run, tasks: object) -> None:
     assert umbel("--skip-checks", "-A", "tasks", "tasks").returncode == 0
+
+
+def test_ctrl_c_while_the_command_line_is_still_loading(umbel: Run, folder: Path) -> None:
+    (folder / "click.py").write_text("raise KeyboardInterrupt\n")
+    done = umbel("tasks", PYTHONPATH=str(folder))
+    assert (done.returncode, done.stderr) == (130, "stopped\n")

@@ -4,8 +4,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from umbel.cli.group import root
-from umbel.cli.session import run
+try:
+    from umbel.cli.group import root
+    from umbel.cli.session import run
+except KeyboardInterrupt:  # that early nobody else is there to take it
+    sys.stderr.write("stopped\n")
+    sys.exit(130)
 
 if TYPE_CHECKING:
     from umbel import Umbel
