@@ -149,6 +149,32 @@ def test_an_old_server_is_refused() -> None:
         assert "Umbel needs version 6.2 or later" in refusal(place)
 
 
+@pytest.mark.parametrize("way", ["blocking", "async"])
+def test_tls_is_guessed_at_only_where_no_connection_ever_succeeded(way: str) -> None:
+    """A server that goes away closes connections that were just made, at each attempt to reconnect."""
+    answers: list[bytes | None] = [None, HELLO, None, None]
+
+    def attempt() -> str:
+        try:
+            if way == "blocking":
+                sync_connect(place).close()
+            else:
+                asyncio.run(_connect_and_leave(place))
+        except OperationalError as error:
+            return str(error)
+        return ""
+
+    with server_that(lambda data: answers.pop(0)) as place:
+        assert [attempt().endswith("If it speaks TLS only, its URL begins with rediss://") for _ in range(2)] == [
+            *(True, False)
+        ]
+        assert [attempt().rpartition(": ")[2] for _ in range(2)] == ["the server closed the connection"] * 2
+
+
+async def _connect_and_leave(place: Place) -> None:
+    (await connect(place)).abort()
+
+
 def test_no_such_database(redis_url: str) -> None:
     assert "has no such database" in refusal(parse(redis_url.rpartition("/")[0] + "/99999")[0])
 

@@ -7,7 +7,7 @@ import hiredis
 
 from umbel.core.errors import ImproperlyConfigured, OperationalError
 from umbel.drivers.redis.place import Place
-from umbel.drivers.redis.trouble import OLDEST, explained, too_old
+from umbel.drivers.redis.trouble import OLDEST, explained, reached, too_old
 
 Command = tuple[Any, ...]
 
@@ -66,6 +66,7 @@ def greeted(replies: list[Any], place: Place) -> Greeting:
     for reply in replies[1:]:
         if isinstance(reply, hiredis.ReplyError):
             raise explained(reply, place)
+    reached(place)
     return Greeting(version)
 
 

@@ -39,6 +39,14 @@ PLAIN = ". If it speaks TLS only, its URL begins with rediss://"
 NO_TLS = "; does it speak TLS at all? If not, its URL begins with redis://, and no ssl option is set"
 
 
+_reached: set[tuple[Any, ...]] = set()
+
+
+def reached(place: Any) -> None:
+    """This place has answered this process: whether it speaks TLS is not in question any more."""
+    _reached.add((place.tls, place.server))
+
+
 class BadOperation(OperationalError):
     """One operation is at fault (a wrong type, something too large) and not the server: another may succeed."""
 
@@ -77,9 +85,9 @@ def unreachable(error: BaseException, place: Any) -> OperationalError:
     """A failed attempt to connect as one sentence."""
     if isinstance(error, CutOff):
         closed = isinstance(error.__cause__, ConnectionError) and place.hosts and not place.tls
-        return OperationalError(f"{error}{PLAIN if closed else ''}")
+        return OperationalError(f"{error}{PLAIN if closed and not _is_known(place) else ''}")
     if isinstance(error, TimeoutError):
-        why = f"it did not answer in time{NO_TLS if place.tls else ''}"
+        why = f"it did not answer in time{NO_TLS if place.tls and not _is_known(place) else ''}"
     elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
         why = f"it answered something else{NO_TLS}"
     elif isinstance(error, ssl.SSLError):  # its numbers are OpenSSL's, and no errors of the system
@@ -91,6 +99,10 @@ def unreachable(error: BaseException, place: Any) -> OperationalError:
     else:
         why = str(error) or type(error).__name__
     return OperationalError(f"Redis at {place} cannot be reached: {why}")
+
+
+def _is_known(place: Any) -> bool:
+    return (place.tls, place.server) in _reached
 
 
 def _numbers(error: OSError) -> list[int]:
