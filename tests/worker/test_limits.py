@@ -54,29 +54,27 @@ TABLE = {
     ("solo", "endless_c"): (RUNS_ON, RUNS_ON),
     ("solo", "endless_catching"): (RUNS_ON, RUNS_ON),
 }
-CELLS = [
-    pytest.param(lane, task, limit, ends[limit == "hard"], id=f"{lane}-{task}-{limit}")
-    for (lane, task), ends in TABLE.items()
-    for limit in ("soft", "hard")
-]
+CELLS = [pytest.param(lane, task, *ends, id=f"{lane}-{task}") for (lane, task), ends in TABLE.items()]
 
 
-@pytest.mark.parametrize(("lane", "task", "limit", "end"), CELLS)
-def test_cell(farm: Farm, lane: str, task: str, limit: str, end: str) -> None:
+@pytest.mark.parametrize(("lane", "task", "soft", "hard"), CELLS)
+def test_cell(farm: Farm, lane: str, task: str, soft: str, hard: str) -> None:
     worker = farm.worker("-c", "1", "-P", lane)
-    options = {"soft_time_limit": 0.2} if limit == "soft" else {"time_limit": 0.2}
-    result = farm.send(task, "key", **options)
-    farm.started("key")
-    if end == RUNS_ON:
-        if task == "endless_catching" and limit == "soft":
-            until(lambda: farm.lines("caught", "key"))
-        assert not _ready_within(result, 1.0)
+    ends = {"soft_time_limit": soft, "time_limit": hard}
+    for limit, end in ends.items():
+        if end != RUNS_ON:
+            with pytest.raises(SoftTimeLimitExceeded if end == SOFT else TimeLimitExceeded):
+                farm.send(task, limit, **{limit: 0.2}).get(timeout=20)
+            assert farm.send("add", 2, 2).get(timeout=20) == 4, "the lane goes on"
+            assert len(farm.lines("start", limit)) == 1
+    if not (useless := {limit: 0.2 for limit, end in ends.items() if end == RUNS_ON}):
+        assert worker.stop() == 0
         return
-    with pytest.raises(SoftTimeLimitExceeded if end == SOFT else TimeLimitExceeded):
-        result.get(timeout=20)
-    assert farm.send("add", 2, 2).get(timeout=20) == 4, "the lane goes on"
-    assert len(farm.lines("start", "key")) == 1
-    assert worker.stop() == 0
+    result = farm.send(task, "runs-on", **useless)
+    farm.started("runs-on")
+    if task == "endless_catching" and "soft_time_limit" in useless:
+        until(lambda: farm.lines("caught", "runs-on"))
+    assert not _ready_within(result, 1.0)
 
 
 def _ready_within(result: Any, seconds: float) -> bool:

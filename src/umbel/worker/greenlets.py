@@ -240,8 +240,14 @@ class GreenletRunner(WideRunner):
         return False
 
     def abandon(self) -> None:
-        """Throw the hard limit in, where the greenlet may clean up; nobody waits for it."""
-        self._lane.order(self._abandon)
+        """Throw the hard limit in, where the greenlet may clean up; nobody waits for it.
+
+        A coroutine is left by way of its loop: if it blocks that, no other could run any more, and the process must go.
+        """
+        if self._code is None:
+            self._lane.order(self._abandon)
+        else:
+            self._lane.beside().loop.call_soon_threadsafe(self._lane.order, self._abandon)
 
     def _abandon(self) -> None:
         self.leave()
