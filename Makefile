@@ -7,8 +7,8 @@ NODE := $(VENV)/.node
 ARGS :=
 FOLDER :=
 
-# How many tests run at once: some hold leases of a fraction of a second, and want a processor when theirs is due.
-RUNNERS := 2
+# How many tests run at once: most of the time they wait for processes and servers, not for a processor.
+RUNNERS := 3
 
 # The first interpreter that is new enough and really runs (a name on PATH may be an empty shim).
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
