@@ -13,6 +13,8 @@ from tests.redis.load import Load
 from tests.redis.sentinel import NAME, change_places, in_step, role, sentinel
 from tests.servers import RedisServer
 from tests.worker.fleet import until
+from umbel import Umbel
+from umbel.core.record import Record
 from umbel.runtime.clock import SYSTEM
 from umbel.testing.witness import WITNESS
 
@@ -148,3 +150,25 @@ def test_a_fail_over_behind_one_address(own_redis: Callable[..., RedisServer], l
         until(lambda: (role(master), role(replica)) == ("slave", "master"), what="places are changed")
         address.target = replica.port
         assert load.drain().problems() == []
+
+
+def test_a_caller_with_many_connections_to_a_former_master_leaves_them_all(
+    own_redis: Callable[..., RedisServer],
+) -> None:
+    """Each of them would refuse one attempt, and there are fewer attempts than connections."""
+    master, other = own_redis(), own_redis()
+    with Proxy(master.port) as address, Umbel("moved", broker=address.url(), backend=address.url()) as app:
+        pools = [app.sync_producer._channel._pool, app.store.sync._pool]  # type: ignore[attr-defined, union-attr]
+        for pool in pools:
+            for connection in [pool.take(5) for _ in range(10)]:
+                pool.give(connection)
+        with master.client() as client:
+            client.replicaof(RedisServer.host, 1)
+        until(lambda: role(master) == "slave", what="the old master is a replica")
+        address.target = other.port
+        app.send_task("add", task_id="a")
+        assert app.store is not None
+        app.store.sync.write([Record("SUCCESS", 2, task_id="a")])
+        with other.client() as client:
+            assert client.llen("celery") == 1
+            assert client.exists("celery-task-meta-a")

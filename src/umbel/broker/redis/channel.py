@@ -190,6 +190,7 @@ class SyncChannel(Shape):
                     replies[index] = reply
             if any(is_error(reply) and is_elsewhere(reply) for reply in replies):
                 connection.close()
+                self._pool.close()  # the others lead there too
         return replies
 
     def close(self) -> None:

@@ -308,6 +308,7 @@ class RedisSyncStore:
             gone = bool(replies) and is_error(replies[0]) and is_elsewhere(replies[0])
             if moved or gone:
                 connection.close()
+                self._pool.close()  # the others lead there too
         if moved:  # to the master, if it can be found; a replica will do for now
             return self._try(sent, end - clock.monotonic())
         if gone:
