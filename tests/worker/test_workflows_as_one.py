@@ -221,6 +221,22 @@ def test_nothing_of_a_cancelled_workflow_runs_any_more_and_it_can_be_taken_up_ag
     assert again(result).get(timeout=20) == ["a", 1, 2]
 
 
+def test_what_a_body_calls_after_its_workflow_was_cancelled_is_cancelled_whichever_member_was_last(shop: Shop) -> None:
+    shop.farm.worker("-c", "2")
+    first = str(shop.farm.gate("first"))
+    header = [shop.sig("hold", "a", first, immutable=True), shop.noted(1, "b")]
+    result = chord(header, shop.sig("calls_when_open", "body", shop.gate, immutable=True)).delay()
+    assert result.parent[1].get(timeout=20) == 1
+    shop.farm.gate("first").touch()
+    shop.farm.started("body")
+    assert shop.app.workflows.revoke(result.id).revoked == [result.id]
+    shop.farm.gate().touch()
+    assert result.get(timeout=20) == "body"
+    (child,) = result.children
+    assert ended(child) == states.REVOKED
+    assert shop.starts() == {"a": 1, "b": 1, "body": 1}
+
+
 def test_terminating_a_workflow_ends_what_runs(shop: Shop) -> None:
     shop.farm.worker("-c", "1")
     result = chain(shop.sig("hold", "a", shop.gate), shop.noted("b")).delay()

@@ -269,8 +269,9 @@ class Workflows:
         """The roots by which what is not known yet is found: not those of a task around the workflow."""
         if known.workflow is not None and known.workflow.root_id is not None:
             return []
-        steps = known.play.steps
-        return [*dict.fromkeys(steps[one].root_id if one in steps else _id_of(known) for one in wanted)]
+        planned = [one for one in wanted if one in known.play.steps]
+        others = [_id_of(known)] if len(planned) < len(wanted) else []
+        return sorted({*known.play.roots(planned), *others})
 
     async def _letters(self, keeper: Admin, known: _Known) -> list[Letter]:
         """The dead letters of its tasks; where those do not explain a failure, also of what only letters tell of."""

@@ -6,7 +6,7 @@ of them have been made, and which arguments the next ones get.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, groupby
 from typing import Any
 
@@ -70,7 +70,7 @@ UNKNOWN = Unknown()
 class Step(msgspec.Struct):
     """One call. ``after``: the tasks that must have returned before it is made; ``how`` it follows them.
 
-    ``parts``: which join waits for it, and at which place.
+    ``root_id`` is that of one of those before it. ``parts``: which join waits for it, and at which place.
     """
 
     calling: Calling
@@ -112,6 +112,17 @@ class Play(msgspec.Struct):
                 if id not in found:
                     found.add(id)
                     waiting.append(id)
+        return found
+
+    def roots(self, ids: Iterable[str]) -> set[str]:
+        """The roots that these may have. A body has that of whichever member ends last."""
+        found, seen, waiting = set[str](), set[str](), list(ids)
+        while waiting:
+            if (id := waiting.pop()) not in seen:
+                seen.add(id)
+                waiting += self.steps[id].after
+                if not self.steps[id].after:
+                    found.add(self.steps[id].root_id)
         return found
 
 
