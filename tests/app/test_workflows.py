@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.app.conftest import TurnedClock
 from umbel import Task, Umbel, chain, chord, group, states
 from umbel.core.errors import ChordError
 from umbel.core.joining import Standing
@@ -211,6 +213,19 @@ def test_revoking_marks_what_has_not_ended_and_what_it_will_call(app: Umbel) -> 
     for id in ids:
         end(app, id)
     assert app.workflows.revoke(result.id).revoked == []
+
+
+def test_marks_of_a_workflow_outlast_what_is_due_much_later(db_url: str) -> None:
+    clock = TurnedClock()
+    day = 86400
+    with Umbel("later", broker=db_url, clock=clock) as app:
+        eta = datetime.fromtimestamp(clock.time + 2 * day, UTC)
+        result = group([sig(app, 1).set(countdown=day), sig(app, 2).set(eta=eta), sig(app, 3)], app=app).delay()
+        app.workflows.revoke(result.id)
+        clock.time += 2 * day + 60
+        assert set(marks(app)) >= {one.id for one in result}
+        clock.time += app.conf.worker_revoke_expires
+        assert marks(app) == {}
 
 
 def marks(app: Umbel) -> dict[str, str | None]:

@@ -220,10 +220,11 @@ class Connections:
         finally:
             await keeper.close()
 
-    async def revoke(self, marks: Sequence[Revocation]) -> None:
-        """Mark tasks in the broker."""
+    async def revoke(self, marks: Sequence[Revocation], *, due: float | None = None) -> None:
+        """Mark tasks in the broker, of which the last is ``due`` then (wall seconds)."""
+        ahead = 0.0 if due is None else max(0.0, due - self._app.clock.now())
         async with self.keeper() as keeper:
-            await keeper.revoke(marks, expires=self._app.conf.worker_revoke_expires)
+            await keeper.revoke(marks, expires=self._app.conf.worker_revoke_expires + ahead)
 
     def close(self) -> None:
         """Free the connections. They are opened anew when needed."""

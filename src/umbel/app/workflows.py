@@ -11,7 +11,7 @@ import msgspec
 
 from umbel.app import coroutine
 from umbel.app.calling import joins, prepare
-from umbel.app.control import Signal
+from umbel.app.control import Signal, marks_of
 from umbel.app.identity import family_of
 from umbel.app.rests import Rests
 from umbel.app.results import NO_STORE
@@ -148,15 +148,17 @@ class Workflows:
     async def arevoke(self, id: str, *, terminate: bool = False, signal: Signal = None) -> Cancelled:
         """Have nothing of it run that has not ended, also what its running tasks call later.
 
-        ``terminate`` ends what runs; otherwise that ends by itself, and nothing follows it.
+        ``terminate`` ends what runs; otherwise that ends by itself, and nothing follows it. Marks stay for
+        ``worker_revoke_expires`` (three hours) from when the last of it is due.
         """
         known = await self._known(id, None)
         status, steps = known.status, known.play.steps
         wanted = [*unfinished(known.play, status), *(one for one in known.records if one not in steps)]
         wanted = [one for one in wanted if status.get(one) not in states.READY_STATES]
         if wanted:
-            marks = [*wanted, *map(by_root, self._roots(known, wanted))]
-            await self._app.control.arevoke(marks, terminate=terminate, signal=signal)
+            texts = [*wanted, *map(by_root, self._roots(known, wanted))]
+            due = known.play.last_due((one for one in wanted if one in steps), self._app.clock.now())
+            await self._app.connections.revoke(marks_of(texts, terminate=terminate, signal=signal), due=due)
         return Cancelled(_id_of(known), wanted)
 
     def revoke(self, id: str, *, terminate: bool = False, signal: Signal = None) -> Cancelled:

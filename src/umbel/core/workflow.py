@@ -15,6 +15,7 @@ import msgspec
 from umbel.core.following import ids_after, next_calls
 from umbel.core.joining import Opening
 from umbel.core.message import Embed
+from umbel.core.options import timing
 from umbel.core.signature import Signature, body, expanded, header, kind, members
 from umbel.core.unfolding import Calling, Result, Unfolded, unfold
 
@@ -113,6 +114,15 @@ class Play(msgspec.Struct):
                     found.add(id)
                     waiting.append(id)
         return found
+
+    def last_due(self, ids: Iterable[str], now: float) -> float:
+        """When the last of these is due, if it was not called later than now (wall seconds)."""
+        due = now
+        for options in (self.steps[id].calling.options for id in ids):
+            if options.get("countdown") or options.get("eta"):
+                said = timing(now=now, countdown=options.get("countdown"), eta=options.get("eta"))
+                due = max(due, said.due or now)
+        return due
 
     def roots(self, ids: Iterable[str]) -> set[str]:
         """The roots that these may have. A body has that of whichever member ends last."""
