@@ -532,3 +532,12 @@ def test_a_task_replaces_itself_and_is_refused_where_it_does_not_run_as_one(app:
     assert down.apply((2,)).get() == [["done", "done"], "done"]
     with pytest.raises(ImproperlyConfigured, match="for a task that runs as one"):
         down(1)
+
+
+def test_skew_puts_members_off_one_after_the_other_as_far_as_it_says(app: Umbel, add: Any) -> None:
+    def skewed(**how: float) -> list[float]:
+        return [task.options["countdown"] for task in group(add.s(n) for n in range(5)).skew(**how).tasks]
+
+    assert skewed() == [1, 2, 3, 4, 5]
+    assert skewed(start=1, stop=3) == [1, 2, 3, 3, 3]
+    assert skewed(start=1, stop=4, step=2) == [1, 3, 3, 3, 3]

@@ -165,13 +165,12 @@ class group(_Row[list[Any]]):
         return cast("GroupResult", super().apply(args, kwargs, **options))
 
     def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
-        """Give the members countdowns that grow from ``start`` by ``step`` seconds, and begin anew at ``stop``."""
+        """Give the members countdowns that grow from ``start`` by ``step`` seconds, as far as ``stop``."""
         wait = start
         for task in self.tasks:
             task.set(countdown=wait)
-            wait += step
-            if stop is not None and wait >= stop:
-                wait = start
+            if not stop or wait + step <= stop:
+                wait += step
         return self
 
     def set_immutable(self, immutable: bool) -> None:
