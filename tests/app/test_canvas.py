@@ -524,6 +524,25 @@ def test_errbacks_of_apply_get_what_their_parameters_ask_for(app: Umbel) -> None
     assert seen == [("new", "t", ZeroDivisionError, True), ("old", "t"), ("bound", "t")]
 
 
+def test_errbacks_of_a_body_that_apply_does_not_run_hear_of_its_header(app: Umbel) -> None:
+    seen: list[Any] = []
+    a, broken = app.task(lambda *values: values, name="a"), app.task(lambda: 1 // 0, name="broken")
+
+    @app.task(name="old")
+    def old(task_id: str) -> None:
+        seen.append(task_id)
+
+    @app.task(name="new")
+    def new(request: Any, exc: BaseException, traceback: str) -> None:
+        seen.append((request.id, type(exc)))
+
+    result = chain(group(broken.s(), broken.s()), a.s(), a.s()).apply(link_error=[old.s(), new.s()])
+    assert result.state == "FAILURE"
+    told = [one for one in seen if isinstance(one, tuple) and one[1] is ChordError]
+    assert len(told) == 1
+    assert seen.count(told[0][0]) == 1
+
+
 def test_a_task_replaces_itself_and_is_refused_where_it_does_not_run_as_one(app: Umbel) -> None:
     @app.task(bind=True, name="down")
     def down(self: Any, n: int) -> Any:

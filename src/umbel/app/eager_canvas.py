@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel.app.eager import EagerResult
-from umbel.app.errbacks import Errbacks
+from umbel.app.errbacks import Errbacks, stand_in
 from umbel.app.groups import GroupResult
 from umbel.app.identity import uuid
+from umbel.app.request import Context
 from umbel.core import states
 from umbel.core.errors import ChordError
+from umbel.core.following import reporters
 from umbel.core.message import Embed
 from umbel.core.signature import (
     Signature,
@@ -98,7 +100,10 @@ def _chord(
     for leaf in above.leaves():
         if leaf.seen_state in states.PROPAGATE_STATES:
             error = ChordError(f"Dependency {leaf.id} raised {leaf.seen_value!r}")
-            return _failed(app, task_id or (below.get("options") or {}).get("task_id"), error, above)
+            result = _failed(app, task_id or (below.get("options") or {}).get("task_id"), error, above)
+            for _, errbacks in reporters(below):
+                _tell(app, stand_in(below, result.id, errbacks), errbacks, error)
+            return result
     result = run(app, below, (above.values(),), {}, {**options, **({"task_id": task_id} if task_id else {})})
     _root(result).parent = above
     return result
@@ -113,17 +118,21 @@ def followed(app: "Umbel", result: "EagerResult[Any]", embed: Embed | None) -> "
             run(app, callback, (_value(result),), {}, {})
         if embed.chain:
             run(app, embed.chain[-1], (_value(result),), {}, {"chain": embed.chain[:-1]})
-    elif result.state == states.FAILURE:
-        for errback in _not_called(app, result, embed.errbacks or ()):
-            run(app, errback, (result.id,), {}, {})
+    elif result.state == states.FAILURE and result.request is not None:
+        _tell(app, result.request, embed.errbacks or (), result.seen_value, result.traceback)
     return result
 
 
-def _not_called(app: "Umbel", result: "EagerResult[Any]", errbacks: Sequence[Signature]) -> Sequence[Signature]:
-    """Call the errbacks that take ``(request, exc, traceback)``, as a worker does, and return the others."""
-    if result.request is None or not errbacks:
-        return errbacks
-    return Errbacks(app).call(result.request, errbacks, result.seen_value, result.traceback)
+def _tell(
+    app: "Umbel",
+    request: Context,
+    errbacks: Sequence[Signature],
+    error: BaseException,
+    traceback: str | None = None,
+) -> None:
+    """Call errbacks as a worker does: with the failed task's id, or with ``(request, exc, traceback)``."""
+    for errback in Errbacks(app).call(request, errbacks, error, traceback):
+        run(app, errback, (request.id,), {}, {})
 
 
 def _root(result: Any) -> Any:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app import coroutine
 from umbel.app.parameters import signature_of
+from umbel.app.request import Context
 from umbel.app.trouble import one_line
+from umbel.core.message import Embed
 from umbel.core.signature import Signature, kind
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
-    from umbel.app.request import Context
     from umbel.app.task import Task
 
 logger = logging.getLogger("umbel.task")
@@ -31,7 +32,7 @@ class Errbacks:
         self._app = app
 
     def call(
-        self, context: "Context", errbacks: Sequence[Signature], error: BaseException, traceback: str | None
+        self, context: Context, errbacks: Sequence[Signature], error: BaseException, traceback: str | None
     ) -> list[Signature]:
         """Call those that are called here, and return the others. What an errback raises is logged."""
         left = []
@@ -45,6 +46,14 @@ class Errbacks:
             except BaseException as raised:
                 logger.error("Errback %r raised %s", task.name, one_line(raised), exc_info=raised)
         return left
+
+
+def stand_in(signature: Signature, task_id: str | None, errbacks: Sequence[Signature]) -> Context:
+    """A request for errbacks of a task that has never run."""
+    root_id = (signature.get("options") or {}).get("root_id")
+    return Context(
+        None, Embed(errbacks=[dict(one) for one in errbacks]), id=task_id, task=signature.get("task"), root_id=root_id
+    )
 
 
 def _takes_error(task: "Task[..., Any]", errback: Signature) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from umbel.app import request
 from umbel.app.calling import keep, prepare
-from umbel.app.errbacks import Errbacks
+from umbel.app.errbacks import Errbacks, stand_in
 from umbel.app.trouble import one_line
 from umbel.core import following, resting, states
 from umbel.core.errors import ChordError, UmbelError
@@ -181,7 +181,7 @@ class Follower:
         self._end(after, following.endings(body), error)
         for task_id, errbacks in following.reporters(body):
             if errbacks:
-                self._call_errbacks(after, _stand_in(body, task_id, errbacks), errbacks, error)
+                self._call_errbacks(after, stand_in(body, task_id, errbacks), errbacks, error)
 
     def _end(self, after: After, ends: Iterable[Ending], error: Error) -> None:
         """Add the records and parts of tasks that will never run."""
@@ -246,11 +246,3 @@ def _dependency(part: Arrived) -> ChordError:
     error = ChordError(f"Dependency {part.task_id} raised {cause!r}")
     error.__cause__ = cause
     return error
-
-
-def _stand_in(body: Signature, task_id: str | None, errbacks: Sequence[Signature]) -> "Context":
-    """A request for errbacks of a task that has never run."""
-    root_id = (body.get("options") or {}).get("root_id")
-    return request.Context(
-        None, Embed(errbacks=[dict(one) for one in errbacks]), id=task_id, task=body.get("task"), root_id=root_id
-    )
