@@ -34,7 +34,7 @@ local function joining()
 
   function step.open(key, own, all, ttl, size, shape, body)
     call('DEL', key .. '.c')
-    call('HDEL', own, 'size', 'bad')
+    if call('HDEL', own, 'size', 'bad') > 0 then call('UNLINK', key .. '.j', key .. '.t', key .. '.d') end -- it had failed
     if body ~= '' then
       call('HSET', own, 'body', body)
       if ttl > 0 then call('EXPIRE', own, ttl) end

@@ -128,6 +128,13 @@ class JoinSuite(Stored):
             assert joined.shape is not None
 
     @asynchronous
+    async def test_a_failed_join_whose_chord_is_called_anew_begins_with_nothing(self) -> None:
+        await self.take(Opening("g1", 2), Extension("g1"), part(0, FAILURE), part(1), part(2), Closing("g1", failed=1))
+        assert await self.take(Opening("g1", 2), part(0)) is None
+        assert (await self.joins.standings(["g1"]))["g1"] == Standing(2, 1, 0)
+        assert results(await self.take(part(1))) == [0, 1]
+
+    @asynchronous
     async def test_an_open_join_that_is_opened_again_keeps_its_size(self) -> None:
         await self.take(Opening("g1", 2), Extension("g1"), part(0), part(1, FAILURE))
         await self.take(Reopening("g1"), part(1))
