@@ -354,12 +354,29 @@ def test_a_wait_that_begins_while_another_ends_misses_nothing(make: MakeStore) -
     one, other = _Waiter(), _Waiter()
     store = make()
     assert book.enter([KEY.encode()], one) == [KEY.encode()]
+    book.heard([b"subscribe", KEY.encode(), 1])
     book.heard([b"message", KEY.encode(), msgspec.json.encode(SUCCESS)])
     assert one.woken
     store.sync.write([SUCCESS])
     store.sync.read([ID])
     assert book.enter([KEY.encode()], other) == []
     assert book.has_news([KEY.encode()], store.is_news)
+
+
+def test_what_was_meant_for_an_older_subscription_is_not_taken_for_news() -> None:
+    book, name = channels.Channels(), KEY.encode()
+    one, other = _Waiter(), _Waiter()
+    book.enter([name], one)
+    book.heard([b"subscribe", name, 1])
+    book.heard([b"message", name, b"failed"])
+    assert book.leave([name], one, 0.0, coming_back=False) == [name]
+    assert book.enter([name], other) == [name]  # the task was sent again, and is pending
+    book.heard([b"message", name, b"failed"])
+    assert (other.woken, book.latest([name])) == (False, {})
+    book.heard([b"unsubscribe", name, 0])
+    book.heard([b"subscribe", name, 1])
+    book.heard([b"message", name, b"returned"])
+    assert (other.woken, book.latest([name])) == (True, {name: b"returned"})
 
 
 class _Waiter:

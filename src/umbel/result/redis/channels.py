@@ -1,7 +1,8 @@
 """Who waits for which results, and which channels that takes. A book only: it sends nothing and reads nothing.
 
 A channel stays subscribed for ``LINGER`` seconds after the last wait that ended for want of time, because whoever
-waited so comes back. What came last is kept as long: a wait begins by looking at it.
+waited so comes back. What came last is kept as long: a wait begins by looking at it. What comes before the server has
+confirmed a subscription was meant for an older one, and may be overtaken: a task that failed was sent again since.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,7 @@ class Channels:
         self._waiting: dict[bytes, list[Waiter]] = {}
         self._idle: dict[bytes, float] = {}
         self._latest: dict[bytes, bytes] = {}
+        self._unconfirmed: dict[bytes, int] = {}
 
     def enter(self, names: Iterable[bytes], waiter: Waiter) -> list[bytes]:
         """``waiter`` waits for these from now on. Returns those that must be subscribed, and looked at."""
@@ -37,6 +39,7 @@ class Channels:
         for name in names:
             if name not in self._waiting:
                 fresh.append(name)
+                self._unconfirmed[name] = self._unconfirmed.get(name, 0) + 1
                 self._waiting[name] = []
             self._idle.pop(name, None)
             self._waiting[name].append(waiter)
@@ -75,8 +78,13 @@ class Channels:
 
     def heard(self, push: list[Any]) -> None:
         """A push of the server came: wake who waits for it."""
-        if push[0] == b"message":
-            self._found(push[1], push[2])
+        name = push[1]
+        if push[0] == b"message" and name not in self._unconfirmed:
+            self._found(name, push[2])
+        elif push[0] == b"subscribe" and name in self._unconfirmed:
+            self._unconfirmed[name] -= 1
+            if not self._unconfirmed[name]:
+                del self._unconfirmed[name]
 
     def looked(self, names: Sequence[bytes], records: Sequence[bytes | None]) -> None:
         """Who subscribed has looked and found news: wake those too who have come since and did not look."""
@@ -97,6 +105,7 @@ class Channels:
         waiting, self._waiting = self._waiting, {}
         self._idle.clear()
         self._latest.clear()
+        self._unconfirmed.clear()
         for waiters in waiting.values():
             for waiter in waiters:
                 waiter.wake()
