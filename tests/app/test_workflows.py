@@ -221,7 +221,7 @@ def test_marks_of_a_workflow_outlast_what_is_due_much_later(db_url: str) -> None
     with Umbel("later", broker=db_url, clock=clock) as app:
         eta = datetime.fromtimestamp(clock.time + 2 * day, UTC)
         result = group([sig(app, 1).set(countdown=day), sig(app, 2).set(eta=eta), sig(app, 3)], app=app).delay()
-        app.workflows.revoke(result.id)
+        app.workflows.revoke(str(result.id))
         clock.time += 2 * day + 60
         assert set(marks(app)) >= {one.id for one in result}
         clock.time += app.conf.worker_revoke_expires
