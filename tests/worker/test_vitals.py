@@ -72,6 +72,15 @@ def shown(farm: Farm, node: str) -> WorkerVitals:
     return one
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_worker_without_work_stays_well(farm_with: Callable[..., Farm], node: str, pool: str) -> None:
+    """Where a lock tells who lives, nothing but its waits shows that it reaches the broker."""
+    farm = farm_with(worker_lease=1.0)
+    farm.worker("-P", pool, "-c", "1", "-n", node)
+    until(lambda: (shown(farm, node).uptime or 0.0) > 4.0)
+    until(lambda: health("--node", node, "--ready") == (0, f"{node}: 1 idle"), 3, what=str(shown(farm, node)))
+
+
 def test_a_worker_shows_what_it_does_and_who_is_stuck(farm_with: Callable[..., Farm], node: str) -> None:
     socket = str(farm_socket(node))
     farm = farm_with(worker_lease=LEASE, worker_health_socket=socket)

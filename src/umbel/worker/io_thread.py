@@ -429,17 +429,19 @@ class IoThread:
         self._wake.clear()
         if self._intake.out or not self.hand.io_rests(True):
             return
-        arrival = None
+        arrival, patience = None, timeout
         if room:
             arrival = self.loop.create_task(self._consumer.wait(timeout))
             arrival.add_done_callback(lambda _: self._wake.set())
-        timer = self.loop.call_later(timeout, self._wake.set)
+            if not self.hand.running():
+                patience += TICK  # a wait that comes to its own end has reached the broker
+        timer = self.loop.call_later(patience, self._wake.set)
         await self._wake.wait()
         timer.cancel()
         self.hand.io_rests(False)
         if arrival is not None:
             await self._arrived(arrival)
-        self._blame(self._clock.monotonic() - now - timeout)
+        self._blame(self._clock.monotonic() - now - patience)
 
     async def _arrived(self, arrival: asyncio.Task[None]) -> None:
         if not arrival.done():
