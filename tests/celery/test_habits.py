@@ -13,8 +13,10 @@ from unittest import mock
 
 import pytest
 
-from umbel.celery import Celery, shared_task
+from umbel.celery import Celery, chain, shared_task
 from umbel.celery.app.log import TaskFormatter
+from umbel.celery.exceptions import ImproperlyConfigured
+from umbel.celery.kombu import Connection
 from umbel.celery.local import Proxy
 
 
@@ -173,3 +175,25 @@ def test_lines_of_tasks_are_formatted_as_receivers_of_the_signal_do() -> None:
     record = logging.makeLogRecord({"msg": "said"})
     assert TaskFormatter("%(task_name)s %(message)s", use_color=False).format(record) == "??? said"
     assert TaskFormatter("%(task_id)s %(message)s", False).format(record) == "??? said"
+
+
+def test_calls_go_through_a_connection_or_a_producer_of_the_apps_own_broker() -> None:
+    app = an_app()
+
+    @app.task(name="shared.way")
+    def way(x: int) -> int:
+        return x
+
+    with app.pool.acquire(block=True) as connection, app.producer_or_acquire() as producer:
+        assert way.apply_async((1,), connection=connection).id
+        assert way.apply_async((1,), publisher=producer, mandatory=False).id
+        assert app.send_task("shared.way", (1,), producer=producer).id
+        assert chain(way.s(1), way.s()).apply_async(producer=producer).id
+        assert way.apply((1,), connection=connection).get() == 1
+        assert way.apply_async((1,), connection=connection.clone()).id
+    assert way.apply_async((1,), connection=Connection(app.conf.broker_url)).id
+    other = Connection("memory://elsewhere")
+    for call in (way.apply_async, app.tasks["shared.way"].apply, chain(way.s(), way.s()).apply_async):
+        with pytest.raises(ImproperlyConfigured, match="'connection' is not built yet for another broker"):
+            call((1,), connection=other)
+    assert app.amqp.default_queue(app.connection()).queue_declare().message_count == 6

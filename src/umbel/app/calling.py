@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.app import bulk
 from umbel.app.identity import family
+from umbel.app.plan import without_ways
 from umbel.app.structure import Structure, anote, is_kept, note, structure
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
@@ -68,7 +69,7 @@ def _built(
     whole, kept, new_id = data.plain(signature), None, ids(app)
     if waits(whole):
         joins(app)
-    plain, keeps = _plain_options(options), is_kept(app)
+    plain, keeps = _plain_options(without_ways("a workflow", options, app.conf)), is_kept(app)
     made: list[str] = []
     if keeps:
         whole, _ = freeze(whole, new_id=new_id, task_id=plain.get("task_id"))
@@ -140,7 +141,7 @@ def _handle(app: "Umbel", unfolded: Unfolded, add_to_parent: bool) -> Any:
     return result
 
 
-def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
+def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(options)
     data.check_followers(plain)
     embed = data.embedded(plain)

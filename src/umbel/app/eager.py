@@ -11,7 +11,7 @@ import msgspec
 from umbel.app import coroutine, request, waiting
 from umbel.app.execution import execute
 from umbel.app.identity import uuid
-from umbel.app.plan import refuse_later
+from umbel.app.plan import refuse_later, without_ways
 from umbel.app.results import AsyncResult
 from umbel.app.traits import Traits
 from umbel.core import states
@@ -172,6 +172,7 @@ def apply(
     app = task.app
     app.finalize(auto=True)
     refuse_later(task.name, fields)
+    without_ways(task.name, fields, app.conf)
     task_id = task_id or uuid(app.clock.now())
     propagate, strict = app.conf.task_eager_propagates if throw is None else throw, app.conf.task_eager_strict
     said = fields.get("ignore_result")

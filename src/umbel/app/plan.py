@@ -70,17 +70,17 @@ CANVAS = frozenset(FOLLOWERS)
 LATER = frozenset(
     {
         "confirm_timeout",
-        "connection",
         "declare",
         "immediate",
         "mandatory",
-        "producer",
-        "publisher",
         "result_cls",
         "router",
         "timeout",
     }
 )
+
+WAYS = frozenset({"connection", "producer", "publisher"})
+"""Options that say through what a call is sent. What leads to the app's own broker is taken, and changes nothing."""
 
 
 class Plan:
@@ -94,6 +94,7 @@ class Plan:
     __slots__ = (
         "check",
         "compression",
+        "conf",
         "conversion",
         "destination",
         "max_payload",
@@ -112,7 +113,7 @@ class Plan:
         self.name = name
         self.task = task
         self.router = router
-        self.version = conf.version
+        self.version, self.conf = conf.version, conf
         self.serializer, self.compression = conf.task_serializer, conf.task_compression
         self.max_payload = conf.task_max_payload
         self.options = _own_options(task) if task is not None else {}
@@ -144,6 +145,7 @@ class Plan:
             return self.routed, self.destination
         call = options or {}
         if not call.keys() <= OPTIONS:
+            call = without_ways(self.name, call, self.conf)
             _refuse_unknown(self.name, call)
         name = call.get("route_name") or self.name
         routed = self.router.route(name, args, kwargs, merge(self.options, call), task=self.task)
@@ -207,10 +209,21 @@ def _refuse_unknown(name: str, call: Mapping[str, Any]) -> None:
 
 
 def refuse_later(name: str, call: Mapping[str, Any]) -> None:
-    """Raise ``ImproperlyConfigured`` for an option that a later release builds, unless it is None."""
+    """Raise ``ImproperlyConfigured`` for an option that a later release builds, unless it is None or False."""
     for option in LATER & call.keys():
-        if call[option] is not None:
+        if call[option] is not None and call[option] is not False:
             raise ImproperlyConfigured(f"{name}: option {option!r} is not built yet; leave it out")
+
+
+def without_ways(name: str, call: Mapping[str, Any], conf: Config) -> Mapping[str, Any]:
+    """The options without ``WAYS``. Raises ``ImproperlyConfigured`` for one that leads to another broker."""
+    for option in WAYS & call.keys():
+        leads_to = getattr(call[option], "leads_to", None)
+        if call[option] is not None and not (leads_to is not None and leads_to(conf)):
+            raise ImproperlyConfigured(
+                f"{name}: option {option!r} is not built yet for another broker than the app's; use its own app"
+            )
+    return {option: value for option, value in call.items() if option not in WAYS}
 
 
 # Arguments ------------------------------------------------------------------------------------------------------------

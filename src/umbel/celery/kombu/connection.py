@@ -118,6 +118,10 @@ class Connection:
         """Where it takes the time from."""
         return SYSTEM if self._app is None else self._app.clock
 
+    def leads_to(self, conf: Any) -> bool:
+        """Whether it leads to the broker of the app that has these settings."""
+        return self.url == conf.broker_url if self._app is None else self._app.conf is conf
+
     def info(self) -> dict[str, Any]:
         """The URL's parts."""
         return {**parse_url(self.url), "connect_timeout": self.connect_timeout, "ssl": self.ssl}

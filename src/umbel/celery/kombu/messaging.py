@@ -48,6 +48,10 @@ class Producer:
         self.serializer = serializer or self.serializer
         self.compression = compression
 
+    def leads_to(self, conf: Any) -> bool:
+        """Whether it leads to the broker of the app that has these settings."""
+        return self.connection.leads_to(conf)
+
     def publish(
         self,
         body: Any,
