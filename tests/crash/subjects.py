@@ -99,8 +99,11 @@ def refuses(self: Task[..., Any], key: str) -> None:
 
 @app.task(bind=True)
 def gather(self: Task[..., Any], values: list[str], key: str) -> list[str]:
-    """The body of a chord."""
+    """The body of a chord: what it gets is what each member came to, once and in order."""
     start(self, key)
+    if values != [f"{key}-{letter}" for letter in "abc"]:
+        ledger.note("left", key, *values)
+        raise AssertionError(values)
     time.sleep(0.02)
     ledger.note("end", key)
     return values

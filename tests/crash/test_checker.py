@@ -48,6 +48,13 @@ def test_what_nobody_was_told_is_out_may_be_lost() -> None:
     assert verdict(GOOD + "1.2 9 call b\n1.3 9 raised b seconds=1").problems() == []
 
 
+def test_a_call_that_neither_returns_nor_raises() -> None:
+    found = problem("1.2 8 call b\n1.2 8 call c")
+    assert found.splitlines() == ["the call of c neither returned nor raised", "    1.200000 8 call c"]
+    assert verdict(GOOD + "1.2 8 call b\n1.3 9 fault kill pids=8 slots=0").problems() == [], "its caller was struck"
+    assert "the call of b neither" in problem("1.2 8 call c\n1.3 8 raised c seconds=1\n1.4 8 call b")
+
+
 def test_a_result_that_nobody_sees_is_lost() -> None:
     assert "nobody saw it SUCCESS" in problem("1 9 call b id=B\n1 9 called b\n2 1 start b\n3 1 end b")
     assert "nobody saw it dead" in problem("1 9 call b expect=dead\n1 9 called b\n2 1 start b\n3 1 left b")
@@ -58,6 +65,8 @@ def test_what_fails_beside_a_task_that_takes_all_memory_is_not_lost() -> None:
     failed = "1 9 call b id=B\n1 9 called b\n4 9 seen b FAILURE\n"
     assert "b is lost" in problem(failed)
     assert verdict(GOOD + failed + "2 1 fault limits pids=1 slots=1 fails=1").problems() == []
+    asked = "1 9 call d expect=FAILURE\n1 9 called d\n2 1 left d\n3 9 seen d FAILURE\n"
+    assert verdict(GOOD + asked + failed + "2 1 fault limits pids=1 slots=1 fails=1").problems() == [], "d uses up none"
     two = failed + failed.replace(" b", " c")
     assert "c is lost" in problem(two + "2 1 fault limits pids=1 slots=1 fails=1"), "one slot, one failure"
 
@@ -98,6 +107,20 @@ def test_an_acknowledgement_before_the_result() -> None:
     assert verdict(GOOD + "2.6 1 acked A stored=yes").problems() == []
     away = "2.1 9 fault fail-over slots=0 outage=1\n2.4 9 mended fail-over\n"
     assert verdict(GOOD + away + "2.6 1 acked A stored=no").problems() == [], "it may have been read elsewhere"
+
+
+def test_what_was_acknowledged_neither_runs_nor_is_acknowledged_again() -> None:
+    acked, killed = "2.6 1 acked A stored=yes\n", "2.7 9 fault kill pids=1 slots=1\n"
+    again = acked + killed + "2.8 2 start a id=A\n2.9 2 end a\n"
+    assert problem(again).splitlines()[0] == "a ran again after it was acknowledged", "whoever was killed then"
+    frozen = "2.1 9 fault freeze pids=2 slots=1\n"
+    assert verdict(GOOD + frozen + again).problems() == [], "it slept before its first line, and is fenced"
+    twice = "2.3 9 fault freeze pids=1 slots=1\n2.4 2 start a id=A\n2.5 2 end a\n" + acked + "2.9 2 acked A stored=yes"
+    assert problem(twice).splitlines()[0] == "a was acknowledged again"
+    assert "    2.900000 2 acked A stored=yes" in problem(twice).splitlines(), "the lines that prove it"
+    assert verdict(GOOD + "1.05 9 call a\n" + again).problems() == [], "it was called twice"
+    itself = acked + "2.7 1 start a-again id=A\n2.8 1 end a-again\n2.9 1 acked A stored=yes"
+    assert verdict(GOOD + itself).problems() == [], "a retry is another message"
 
 
 def test_recoveries_are_measured_from_the_fault_to_the_first_sign() -> None:

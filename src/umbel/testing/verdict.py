@@ -4,7 +4,7 @@ What lines it knows, beside the facts that any line may have (``umbel.testing.le
 
 - ``call KEY``: somebody is about to call this (again). ``expect=STATE`` if it shall not end in SUCCESS (``dead``: as a
   dead letter), ``id=ID`` if its result must be seen; ``body=1`` for the body of a chord. ``called KEY``: the broker has
-  accepted it. ``raised KEY seconds=S``: the call raised.
+  accepted it. ``raised KEY seconds=S``: the call raised. A process calls the next only when it was answered.
 - ``start KEY id=ID``, and ``end KEY`` or, if it did not succeed, ``left KEY``: by the task itself.
 - ``seen KEY STATE``: somebody read this final state of it, or found it among the dead letters (``dead``).
 - ``fault KIND pids=P,P slots=N``, before it is done: which processes it reaches, and how many tasks they may run at
@@ -95,9 +95,12 @@ class _Case:
             self.by_key[entry.verb, entry.key].append(entry)
         self.faults = self.by_verb["fault"]
         self._of_pid: dict[int, list[Entry]] = defaultdict(list)
+        self._starts_of: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             if entry.verb in ("start", "end", "left"):
                 self._of_pid[entry.pid].append(entry)
+            if entry.verb == "start" and "id" in entry.facts:
+                self._starts_of[entry.facts["id"]].append(entry)
         self.keys = list(dict.fromkeys(entry.key for entry in self.by_verb["call"]))
 
     def verdict(self) -> Verdict:
@@ -106,7 +109,13 @@ class _Case:
         bound = sum(
             int(fault.facts.get("slots", 0)) + 1 for fault in self.faults if fault.facts.get("slots", "0") != "0"
         )
-        broken = (*self._unexplained(), *self._rescues(), *self._early_acks())
+        broken = (
+            *self._unanswered(),
+            *self._unexplained(),
+            *self._rescues(),
+            *self._early_acks(),
+            *self._settled_again(),
+        )
         raised = [float(entry.facts["seconds"]) for entry in self.by_verb["raised"]]
         return Verdict(
             len(self.keys),
@@ -122,7 +131,7 @@ class _Case:
 
     def story(self, key: str) -> tuple[Entry, ...]:
         """All that is written about a task."""
-        verbs = ("call", "called", "raised", "start", "end", "seen")
+        verbs = ("call", "called", "raised", "start", "end", "left", "seen")
         lines = [entry for verb in verbs for entry in self.by_key[verb, key]]
         return tuple(sorted(lines, key=lambda entry: entry.at))
 
@@ -133,15 +142,25 @@ class _Case:
         for key in self.keys:
             if not self.by_key["called", key]:
                 continue  # nobody was told that it is out
-            if starving and any("FAILURE" in entry.words for entry in self.by_key["seen", key]):
-                starving -= 1
-                continue  # it failed, and said why, for want of what the fault took away
             wanted = self.by_key["call", key][0].facts.get("expect", "SUCCESS")
             seen = {word for entry in self.by_key["seen", key] for word in entry.words}
+            if starving and wanted != "FAILURE" and "FAILURE" in seen:
+                starving -= 1
+                continue  # it failed, and said why, for want of what the fault took away
             if wanted == "SUCCESS" and not self.by_key["end", key]:
                 yield Problem(f"{key} is lost: it was called and never ended", self.story(key))
             elif wanted not in seen and (wanted != "SUCCESS" or self.by_key["call", key][0].facts.get("id")):
                 yield Problem(f"{key} is lost: nobody saw it {wanted}", self.story(key))
+
+    def _unanswered(self) -> Iterator[Problem]:
+        """Every call returns or raises, unless its caller was struck."""
+        last = {call.pid: call for call in self.by_verb["call"]}
+        answers = sorted((*self.by_verb["called"], *self.by_verb["raised"]), key=lambda entry: entry.at)
+        answered = {answer.pid: answer.at for answer in answers}
+        struck = {pid for fault in self.faults for pid in fault.pids}
+        for pid, call in last.items():
+            if answered.get(pid, 0.0) < call.at and pid not in struck:
+                yield Problem(f"the call of {call.key} neither returned nor raised", (call,))
 
     # Duplicates -------------------------------------------------------------------------------------------------------
 
@@ -182,7 +201,27 @@ class _Case:
     def _early_acks(self) -> Iterator[Problem]:
         for ack in self.by_verb["acked"]:
             if ack.facts.get("stored") == "no" and not self._away(ack.at):
-                yield Problem("acknowledged before its result was stored", (*self._starts_of(ack.key), ack))
+                yield Problem("acknowledged before its result was stored", (*self._starts_of[ack.key], ack))
+
+    def _settled_again(self) -> Iterator[Problem]:
+        """What has ended and was acknowledged is gone: it neither starts again nor is acknowledged again."""
+        acks: dict[str, list[Entry]] = defaultdict(list)
+        for ack in self.by_verb["acked"]:
+            acks[ack.key].append(ack)
+        for id, (first, *more) in acks.items():
+            keys = {start.key for start in self._starts_of.get(id, ())}
+            key = keys.pop() if len(keys) == 1 else ""  # one that sends itself again has several
+            if len(self.by_key["call", key]) != 1 or self.by_key["left", key]:
+                continue
+            again = [start for start in self._starts_of[id] if start.at > first.at and not self._has_slept(start)]
+            if more or again:
+                what = "was acknowledged again" if more else "ran again after it was acknowledged"
+                lines = sorted((*self.story(key), first, *more), key=lambda entry: entry.at)
+                yield Problem(f"{key} {what}", tuple(lines))
+
+    def _has_slept(self, start: Entry) -> bool:
+        """Whether its process may have been stopped just before: it is fenced, but cannot know it yet."""
+        return any(start.pid in fault.pids and fault.at <= start.at for fault in self.faults)
 
     def _away(self, at: float) -> bool:
         """Whether a server was away just then: what somebody reads there says little."""
@@ -192,9 +231,6 @@ class _Case:
                 if at <= min(mended, default=at) + MOMENT:
                     return True
         return False
-
-    def _starts_of(self, id: str) -> list[Entry]:
-        return [start for start in self.by_verb["start"] if start.facts.get("id") == id]
 
     # Faults and recoveries --------------------------------------------------------------------------------------------
 
