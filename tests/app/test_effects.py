@@ -290,7 +290,9 @@ def test_a_store_is_asked_again_with_pauses_that_grow(app: Umbel, clock: TurnedC
 
 def test_a_store_is_asked_again_by_coroutines_too(app: Umbel, clock: TurnedClock) -> None:
     class Awaited(Away):
-        async def read(self, ids: Sequence[str]) -> dict[str, Record]:  # type: ignore[override]
+        async def read(  # type: ignore[override]
+            self, ids: Sequence[str], timeout: float | None = None
+        ) -> dict[str, Record]:
             return super().read(ids)
 
     app.conf.result_backend_always_retry = True

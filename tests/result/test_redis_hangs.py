@@ -12,7 +12,7 @@ from tests.worker.fleet import until
 from umbel import GroupResult, Umbel
 from umbel.core.errors import BackendGetMetaError
 from umbel.exceptions import TimeoutError
-from umbel.result.redis import RedisStore
+from umbel.result.redis import RedisStore, line
 
 TIME = 0.3
 
@@ -134,3 +134,27 @@ def test_a_read_is_attempted_once_where_no_answer_came(
     with pytest.raises(BackendGetMetaError, match=r"did not answer"):
         asyncio.run(store.read(["a"]))
     store.sync.close()
+
+
+def test_who_has_no_more_time_leaves_the_connection_to_others_unless_it_is_long_silent(
+    server: RedisServer, app: Umbel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read() -> None:
+        store = app.store
+        assert isinstance(store, RedisStore)
+        assert await store.read(["a"]) == {}
+        connection = await (await store._lines.get()).connection()
+        server.freeze()
+        patient = asyncio.create_task(store.read(["a"]))
+        with pytest.raises(TimeoutError):
+            await app.AsyncResult("a").aget(timeout=TIME)
+        server.thaw()
+        assert await patient == {}
+        assert connection.closed is None
+        server.freeze()
+        while connection.closed is None:
+            with pytest.raises(TimeoutError):
+                await app.AsyncResult("a").aget(timeout=TIME)
+
+    monkeypatch.setattr(line, "HUNG", 1.0)
+    asyncio.run(read())

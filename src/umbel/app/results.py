@@ -94,10 +94,10 @@ class AsyncResult(Generic[R]):
             self.learn(self.backend.sync.read([self.id], timeout).get(self.id))
         return self._seen
 
-    async def afetch(self) -> Record:
+    async def afetch(self, timeout: float | None = None) -> Record:
         """``fetch``, for coroutines."""
         if self._record is None:
-            self.learn((await self.backend.read([self.id])).get(self.id))
+            self.learn((await self.backend.read([self.id], timeout)).get(self.id))
         return self._seen
 
     def learn(self, record: Record | None) -> None:
@@ -237,7 +237,7 @@ class AsyncResult(Generic[R]):
         waiting.check_may_wait(disable_sync_subtasks)
         wait = waiting.Waiting(self, timeout, 0.5, None, None)
         while not wait.done(await wait.aask(self.afetch)):
-            await wait.aask(lambda: self.backend.wait([self.id], wait.slice()))
+            await again.aask(self.app, lambda: self.backend.wait([self.id], wait.slice()), wait.deadline)
             await wait.apassed()
         return self._end(propagate, None)
 

@@ -119,10 +119,10 @@ class ResultSet:
                 leaf.learn(found.get(leaf.id))
         return self._awaited()
 
-    async def afetch(self) -> "list[AsyncResult[Any]]":
+    async def afetch(self, timeout: float | None = None) -> "list[AsyncResult[Any]]":
         """``fetch``, for coroutines."""
         if awaited := self._watched():
-            found = await self.backend.read([leaf.id for leaf in awaited])
+            found = await self.backend.read([leaf.id for leaf in awaited], timeout)
             for leaf in awaited:
                 leaf.learn(found.get(leaf.id))
         return self._awaited()
@@ -233,7 +233,7 @@ class ResultSet:
         feed = store.follow(list(awaited)) if isinstance(store, CanFollow) else None
         try:
             while self._not_done(wait, list(awaited.values()), propagate=False):
-                found = await wait.aask(lambda: self._news(feed, list(awaited), wait.slice()))
+                found = await wait.within(self._news(feed, list(awaited), wait.slice()))
                 for id in [id for id in found if id in awaited]:
                     awaited[id].learn(found[id])
                     if awaited[id].ended:

@@ -119,11 +119,20 @@ class Waiting:
                 raise self._unanswered(f": {error}") from error
             raise
 
-    async def aask(self, question: Callable[[], Awaitable[T]]) -> T:
+    async def aask(self, question: Callable[[float | None], Awaitable[T]]) -> T:
         """``ask``, for coroutines."""
         try:
+            return await again.aask(self.result.app, lambda: question(self._allowed()), self.deadline)
+        except BackendError as error:
+            if self.left() == 0:
+                raise self._unanswered(f": {error}") from error
+            raise
+
+    async def within(self, work: Awaitable[T]) -> T:
+        """What comes of what knows no time of its own. Raises ``TimeoutError``."""
+        try:
             async with asyncio.timeout(self._allowed()):
-                return await again.aask(self.result.app, question)
+                return await work
         except builtins.TimeoutError as error:
             raise self._unanswered("") from error
 

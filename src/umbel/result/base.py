@@ -79,8 +79,8 @@ class Store(Protocol):
     async def write(self, records: Sequence[Record]) -> None:
         """As ``SyncStore.write``."""
 
-    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """As ``SyncStore.read``. Whoever has no more time cancels it."""
+    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+        """As ``SyncStore.read``."""
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As ``SyncStore.wait``."""

@@ -4,6 +4,7 @@ A backend's code is the user's: where a loop runs it is called on a thread of it
 connections to databases belong to their thread.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import SimpleNamespace
@@ -64,9 +65,14 @@ class BackendStore:
         """As the port says."""
         await self._errands.do(lambda: self._sync.write(records))
 
-    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         """As the port says."""
-        return await self._errands.do(lambda: self._sync.read(ids))
+        error = BackendGetMetaError("the result could not be read in time")
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._errands.do(lambda: self._sync.read(ids))
+        except TimeoutError as exc:
+            raise error from exc
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says: it looks again after a while."""

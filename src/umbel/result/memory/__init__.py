@@ -88,7 +88,7 @@ class MemoryStore:
         """As the port says."""
         self.write_now(records)
 
-    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         """As the port says."""
         return self.read_now(ids)
 

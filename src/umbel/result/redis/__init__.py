@@ -131,13 +131,13 @@ class RedisStore:
                 replies += await line.call(unknown, patient=False)
             refuse_errors(replies, self.place)
 
-    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
         """As the port says."""
         if not ids:
             return {}
         with reading(ids):
             line = await self._lines.get()
-            return self.found(ids, await line.call(self.reads(ids)))
+            return self.found(ids, await line.call(self.reads(ids), within=timeout))
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""

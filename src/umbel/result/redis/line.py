@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from umbel.core.errors import OperationalError
@@ -21,6 +22,9 @@ from umbel.result.redis.channels import Channels, Look, Waiter
 from umbel.result.redis.patience import limit, pauses
 from umbel.runtime.clock import Clock
 
+HUNG = 5.0
+"""Seconds after which a connection that answers nobody is left, though nobody had the patience to find that out."""
+
 
 class Line:
     """Belongs to one event loop. Connects when first used, and again after every loss."""
@@ -33,38 +37,61 @@ class Line:
         self._policy = policy
         self._connection: Connection | None = None
         self._standing = Standing(0.0)
+        self._silent_since = inf
+        """Since when (monotonic) everybody whose time was over has had no answer."""
         self._lock = asyncio.Lock()
 
-    async def call(self, sent: Sequence[Command], *, patient: bool = True) -> list[Any]:
+    async def call(self, sent: Sequence[Command], *, patient: bool = True, within: float | None = None) -> list[Any]:
         """The replies; error replies are among them. Repeats what was cut off: everything here may be repeated.
 
-        Raises ``OperationalError`` at the end of its patience; if not ``patient``, after a second attempt.
+        Raises ``OperationalError`` at the end of its patience; if not ``patient``, after a second attempt; after
+        ``within`` seconds in any case.
         """
         policy = self._policy if patient else {"max_retries": 1}
+        if within is None or within > self._timeout:
+            return await self._attempts(sent, policy, self._timeout)
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(within):
+                return await self._attempts(sent, policy, None)
+        except TimeoutError as exc:
+            self._unanswered(began)
+            raise OperationalError(f"Redis at {self._place} gave no answer within {round(within, 3):g} s") from exc
+
+    async def _attempts(
+        self, sent: Sequence[Command], policy: Mapping[str, Any] | None, timeout: float | None
+    ) -> list[Any]:
         end = self._clock.monotonic() + limit(policy, self._timeout)
         for pause in pauses(policy):
             try:
-                return await self._try(sent)
+                return await self._try(sent, timeout)
             except OperationalError:
                 if self._clock.monotonic() >= end:
                     raise
                 await self._clock.sleep(pause)
-        return await self._try(sent)
+        return await self._try(sent, timeout)
+
+    def _unanswered(self, began: float) -> None:
+        """Somebody has no more time. Others may have; a connection that has long been silent is of use to nobody."""
+        self._silent_since = min(self._silent_since, began)
+        if self._clock.monotonic() - self._silent_since >= HUNG:
+            self.end()
 
     async def look(self) -> None:
         """See that the connection leads to the master. Raises ``OperationalError``."""
         await self.call([], patient=False)
 
-    async def _try(self, sent: Sequence[Command]) -> list[Any]:
+    async def _try(self, sent: Sequence[Command], timeout: float | None) -> list[Any]:
         connection = await self.connection()
         if self._standing.due(self._clock.monotonic()):
-            *replies, who = await connection.call([*sent, WHO], self._timeout)
+            *replies, who = await connection.call([*sent, WHO], timeout)
             if is_replica(who):
                 connection.abort()
                 connection = await self.connection()  # to the master, if it can be found; a replica will do for now
-                replies = await connection.call(sent, self._timeout) if sent else []
+                replies = await connection.call(sent, timeout) if sent else []
         else:
-            replies = await connection.call(sent, self._timeout) if sent else []
+            replies = await connection.call(sent, timeout) if sent else []
+        self._silent_since = inf
         if replies and is_error(replies[0]) and is_elsewhere(replies[0]):
             connection.abort()
             raise explained(replies[0], self._place)
@@ -78,7 +105,7 @@ class Line:
         async with self._lock:
             if self._connection is None or self._connection.closed is not None:
                 self._connection = await connect(self._place)
-                self._standing = Standing(self._clock.monotonic())
+                self._standing, self._silent_since = Standing(self._clock.monotonic()), inf
                 self._connection.on_push = self.channels.heard
                 self._connection.on_end = self.channels.lost
             return self._connection

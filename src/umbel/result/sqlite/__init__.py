@@ -99,8 +99,8 @@ class SqliteStore:
         with storing(records):
             await self.database.arun(lambda link: write(link, writes))
 
-    async def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """As the port says."""
+    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+        """As the port says: nobody who writes keeps a reader waiting."""
         with reading(ids):
             rows = await self.database.alook(lambda link: rows_of(link, ids, self.database.clock.now()))
         return self.shown.show(rows)
