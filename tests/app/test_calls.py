@@ -3,6 +3,7 @@
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import RFC_4122, UUID
 
@@ -223,6 +224,37 @@ def test_what_is_not_built_is_refused_unless_it_is_none(add: Any, option: str) -
 def test_a_soft_limit_over_the_hard_one_is_refused(add: Any) -> None:
     with pytest.raises(ValueError, match="soft_time_limit 5 is more than time_limit 3"):
         add.apply_async((1,), soft_time_limit=5, time_limit=3)
+
+
+@pytest.mark.parametrize("given", [1, "transient"])
+def test_a_delivery_mode_is_named_or_numbered(app: Umbel, add: Any, outbox: Outbox, given: Any) -> None:
+    add.apply_async((1,), delivery_mode=given)
+    app.task(lambda: None, name="fleeting", delivery_mode=given).delay()
+    assert [one.message.properties.delivery_mode for one in outbox.messages] == [1, 1]
+    add.apply_async((1,), delivery_mode="persistent")
+    assert outbox.last.message.properties.delivery_mode == 2
+
+
+def test_numbers_are_read_as_such(add: Any, outbox: Outbox) -> None:
+    add.apply_async((1,), priority="3", time_limit=timedelta(seconds=4), soft_time_limit=3)
+    assert outbox.last.message.properties.priority == 3
+    assert head(outbox).timelimit == (4.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"delivery_mode": "fast"}, r"delivery_mode is 1 \('transient'\) or 2 \('persistent'\), not 'fast'"),
+        ({"time_limit": "30"}, "time_limit is a number of seconds or a timedelta, not str '30'"),
+        ({"soft_time_limit": Decimal(3)}, "soft_time_limit is a number of seconds or a timedelta, not Decimal"),
+        ({"priority": 2.5}, "priority is a whole number, not 2.5"),
+        ({"priority": "high"}, "invalid literal"),
+    ],
+)
+def test_what_no_worker_could_read_is_refused(add: Any, outbox: Outbox, options: dict[str, Any], why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        add.apply_async((1,), **options)
+    assert outbox.messages == []
 
 
 # Arguments ------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from umbel.app.plan import CANVAS, PROPERTIES, Plan
 from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
 from umbel.core.errors import EncodeError, OperationalError, PayloadTooLarge, UmbelWarning
 from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
-from umbel.core.options import timing
+from umbel.core.options import delivery_mode, priority_of, seconds_of, timing
 from umbel.core.resting import block_of
 from umbel.core.routing import Destination
 from umbel.core.signature import check_followers, embedded
@@ -204,7 +204,9 @@ class Client:
                 priority = parent.delivery_info.get("priority")
         if priority is None:
             priority = conf.task_default_priority or 0
-        hard, soft = get("time_limit"), get("soft_time_limit")
+        if type(priority) is not int:
+            priority = priority_of(priority)
+        hard, soft = seconds_of(get("time_limit"), "time_limit"), seconds_of(get("soft_time_limit"), "soft_time_limit")
         if hard is not None and soft is not None and soft > hard:
             raise ValueError(f"{plan.name}: soft_time_limit {soft} is more than time_limit {hard}")
         headers = Headers(
@@ -230,7 +232,11 @@ class Client:
         )
         info = DeliveryInfo(destination.exchange, destination.routing_key)
         properties = Properties(
-            task_id, get("reply_to"), get("delivery_mode") or conf.task_default_delivery_mode, info, priority
+            task_id,
+            get("reply_to"),
+            delivery_mode(get("delivery_mode"), conf.task_default_delivery_mode),
+            info,
+            priority,
         )
         due = None
         if "countdown" in options or "eta" in options or "expires" in options:

@@ -11,6 +11,7 @@ from umbel.app.argsrepr import short
 from umbel.app.config import Config
 from umbel.app.identity import origin
 from umbel.core.message import DeliveryInfo, Headers, Properties
+from umbel.core.options import delivery_mode
 from umbel.core.routing import Destination
 
 _PLAIN = frozenset(
@@ -30,7 +31,7 @@ class Skeleton:
         self._headers = Headers(name, "", ignore_result=options.get("ignore_result"))
         self._info = destination.exchange, destination.routing_key
         self._levels = conf.task_repr_maxlevels
-        self._mode = options.get("delivery_mode") or conf.task_default_delivery_mode
+        self._mode = delivery_mode(options.get("delivery_mode"), conf.task_default_delivery_mode)
         priority = options.get("priority")
         self._priority = (conf.task_default_priority or 0) if priority is None else priority
 

@@ -93,7 +93,7 @@ class Task(Requests, Generic[P, R]):
     queue: str | None = None
     exchange: str | None = None
     routing_key: str | None = None
-    delivery_mode: int | None = None
+    delivery_mode: int | str | None = None
 
     MaxRetriesExceededError: ClassVar[type[errors.MaxRetriesExceededError]] = errors.MaxRetriesExceededError
     OperationalError: ClassVar[type[errors.OperationalError]] = errors.OperationalError

@@ -22,6 +22,29 @@ def merge(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
     return merged
 
 
+def delivery_mode(given: object, default: int) -> int:
+    """AMQP's number of a delivery mode: 1 or ``"transient"``, 2 or ``"persistent"``; None is ``default``."""
+    if given is None:
+        return default
+    for number, name in ((1, "transient"), (2, "persistent")):
+        if given in (number, name):
+            return number
+    raise ValueError(f"delivery_mode is 1 ('transient') or 2 ('persistent'), not {given!r}")
+
+
+def priority_of(given: Any) -> int:
+    """A priority as a number, also of text that is one. Raises ``TypeError`` or ``ValueError`` for anything else."""
+    number = int(given)
+    if number != float(given):
+        raise ValueError(f"priority is a whole number, not {given!r}")
+    return number
+
+
+def seconds_of(given: Any, option: str) -> float | None:
+    """A time limit in seconds, of a number or a timedelta; None is none. Raises ``TypeError``."""
+    return None if given is None else _seconds(given, option)
+
+
 class Timing(msgspec.Struct, frozen=True):
     """When a call may run and when it is too late, as the message carries it.
 
