@@ -197,3 +197,25 @@ def test_calls_go_through_a_connection_or_a_producer_of_the_apps_own_broker() ->
         with pytest.raises(ImproperlyConfigured, match="'connection' is not built yet for another broker"):
             call((1,), connection=other)
     assert app.amqp.default_queue(app.connection()).queue_declare().message_count == 6
+
+
+def test_the_setting_of_annotations_gives_all_tasks_a_hook() -> None:
+    app, told = an_app(), []
+
+    def on_failure(self: Any, error: BaseException, task_id: str, *call: Any) -> None:
+        told.append((self.name, str(error), call[0]))
+
+    app.conf.task_annotations = {"*": {"on_failure": on_failure, "rate_limit": "5/s"}}
+
+    @app.task(name="first")
+    def first() -> None:
+        raise ValueError("one")
+
+    @app.task(name="second")
+    def second(x: int) -> None:
+        raise ValueError("two")
+
+    assert app.tasks["first"].rate_limit == "5/s"
+    first.apply()
+    second.apply((2,))
+    assert told == [("first", "one", ()), ("second", "two", (2,))]
