@@ -13,7 +13,9 @@ from tests.redis.sentinel import role
 from tests.servers import RedisServer
 from tests.worker.fleet import until
 from umbel import GroupResult, Umbel
+from umbel.core.errors import BackendGetMetaError
 from umbel.core.record import Record
+from umbel.result.redis import RedisStore
 
 PATIENCE = 20.0
 
@@ -95,6 +97,33 @@ def test_who_reads_now_and_then_reads_at_the_new_master(address: Address, app: U
                 await asyncio.sleep(0)
 
     asyncio.run(reads())
+
+
+def test_what_a_worker_must_be_sure_of_is_read_at_the_master(address: Address, app: Umbel) -> None:
+    """The rest of a chain that is not there is lost, so nobody may look for it at the old master, even for a second."""
+    store = app.store
+    assert isinstance(store, RedisStore)
+
+    async def reads() -> None:
+        assert await store.read(["a"]) == store.sync.read(["a"]) == {}
+        address.change()
+        address.finish("a", address.new)
+        assert set(await store.read(["a"], sure=True)) == set(store.sync.read(["a"], sure=True)) == {"a"}
+
+    asyncio.run(reads())
+
+
+def test_who_must_be_sure_gets_no_answer_where_there_is_no_master(own_redis: Callable[..., RedisServer]) -> None:
+    server = own_redis()
+    with server.client() as client:
+        client.replicaof(RedisServer.host, 1)
+    store = RedisStore(server.url(), expires=None, options={"retry_policy": {"max_retries": 1}})
+    assert asyncio.run(store.read(["a"])) == store.sync.read(["a"]) == {}
+    with pytest.raises(BackendGetMetaError, match="is a read-only replica"):
+        asyncio.run(store.read(["a"], sure=True))
+    with pytest.raises(BackendGetMetaError, match="is a read-only replica"):
+        store.sync.read(["a"], sure=True)
+    store.sync.close()
 
 
 def test_a_replica_serves_where_the_url_leads_to_one(own_redis: Callable[..., RedisServer]) -> None:

@@ -122,9 +122,9 @@ def test_a_read_is_attempted_once_where_no_answer_came(
     store = RedisStore(server.url(), expires=None, options={"socket_timeout": 0.1, "retry_policy": policy})
     attempts, attempt = list[float](), store.sync._try
 
-    def counted(sent: Any, timeout: float) -> list[Any]:
+    def counted(sent: Any, timeout: float, *, sure: bool) -> list[Any]:
         attempts.append(timeout)
-        return attempt(sent, timeout)
+        return attempt(sent, timeout, sure=sure)
 
     monkeypatch.setattr(store.sync, "_try", counted)
     server.freeze()

@@ -68,7 +68,7 @@ def xstarmap(self: "Task[..., Any]", task: Mapping[str, Any], it: Sequence[Any])
 def rest(self: "Task[..., Any]", *args: Any, id: str = "") -> Any:
     """Go on with the rest of a chain that is kept as ``id``: where nobody has done so before it was called."""
     store = self.app.store
-    record = None if store is None else store.sync.read([id]).get(id)
+    record = None if store is None else store.sync.read([id], sure=True).get(id)
     if record is None:
         raise BackendGetMetaError(f"the rest of a chain was kept with the results as {id!r}, and is not there any more")
     first, *others = reversed(record.result)

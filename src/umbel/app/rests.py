@@ -28,7 +28,7 @@ class Rests:
             return None
         links = list(chain)
         while (block := block_of(links[:1])) is not None:
-            record = (await self._store.read([block])).get(block)
+            record = (await self._store.read([block], sure=True)).get(block)
             if record is None or not record.result:
                 break
             links = [*record.result, *links[1:]]

@@ -50,8 +50,11 @@ class SyncStore(Protocol):
     def write(self, records: Sequence[Record]) -> None:
         """Store each record unless its task is SUCCESS already. Raises ``BackendStoreError``."""
 
-    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
-        """The records there are, by task id. Raises ``BackendGetMetaError``, if need be after ``timeout`` seconds."""
+    def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
+        """The records there are, by task id. Raises ``BackendGetMetaError``, if need be after ``timeout`` seconds.
+
+        For who waits, and looks again, a copy will do that is a little late. ``sure``: what is not there now is lost.
+        """
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """Return when one of ``ids`` may have changed since the last ``read``, or after ``timeout`` seconds."""
@@ -79,7 +82,7 @@ class Store(Protocol):
     async def write(self, records: Sequence[Record]) -> None:
         """As ``SyncStore.write``."""
 
-    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As ``SyncStore.read``."""
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:

@@ -146,7 +146,8 @@ class Intake:
         """With the blocks of chains' rests that they name: the lane reads nothing. Those wait whose cannot be read."""
         named = {held: block for held in ready if (block := _block(held)) is not None}
         try:
-            found = await self.app.store.read(list(set(named.values()))) if self.app.store is not None and named else {}
+            store, blocks = self.app.store, list(set(named.values()))
+            found = await store.read(blocks, sure=True) if store is not None and blocks else {}
         except BackendError as error:
             logger.warning("The rests of %d chains cannot be read, trying again in %g s: %s", len(named), AGAIN, error)
             for held in named:
@@ -161,7 +162,7 @@ class Intake:
         """Without what was delivered again though its task succeeded: that is forgotten, and not run twice."""
         ids = [h.delivery.message.headers.id for h in ready if h.delivery.message is not None and _is_repeat(h)]
         try:
-            records = await store.read(ids) if ids else {}
+            records = await store.read(ids, sure=True) if ids else {}
         except BackendError as error:
             logger.warning("Whether %d messages have succeeded before cannot be told: %s", len(ids), error)
             return ready

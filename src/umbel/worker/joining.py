@@ -112,7 +112,7 @@ class Joiner:
         while store is not None and left:
             one = left.pop()
             try:
-                record = (await store.read([one.block])).get(one.block)
+                record = (await store.read([one.block], sure=True)).get(one.block)
             except BackendError as error:
                 raise BackendStoreError(f"the rest of a chain cannot be read: {error}") from error
             if record is None:

@@ -65,7 +65,7 @@ class BackendStore:
         """As the port says."""
         await self._errands.do(lambda: self._sync.write(records))
 
-    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says."""
         error = BackendGetMetaError("the result could not be read in time")
         try:
@@ -132,7 +132,7 @@ class BackendSyncStore:
         known = {name: told[name] for name in ("args", "kwargs", "hostname", "children")}
         return Context(message, called_directly=False, **known)
 
-    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says; how long it takes is the backend's affair."""
         found = {}
         for id in ids:

@@ -88,7 +88,7 @@ class MemoryStore:
         """As the port says."""
         self.write_now(records)
 
-    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says."""
         return self.read_now(ids)
 
@@ -146,7 +146,7 @@ class MemorySyncStore:
         """As the port says."""
         self._store.write_now(records)
 
-    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says."""
         return self._store.read_now(ids)
 

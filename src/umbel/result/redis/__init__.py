@@ -131,13 +131,13 @@ class RedisStore:
                 replies += await line.call(unknown, patient=False)
             refuse_errors(replies, self.place)
 
-    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says."""
         if not ids:
             return {}
         with reading(ids):
             line = await self._lines.get()
-            return self.found(ids, await line.call(self.reads(ids), within=timeout))
+            return self.found(ids, await line.call(self.reads(ids), within=timeout, sure=sure))
 
     async def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
@@ -258,7 +258,7 @@ class RedisSyncStore:
                 replies += call(unknown)
             refuse_errors(replies, self._store.place)
 
-    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says."""
         if not ids:
             return {}
@@ -266,7 +266,7 @@ class RedisSyncStore:
         if ended and ended.keys() >= set(ids):
             return {task_id: ended[task_id] for task_id in ids}
         with reading(ids):
-            return self._store.found(ids, self.call(self._store.reads(ids), timeout))
+            return self._store.found(ids, self.call(self._store.reads(ids), timeout, sure=sure))
 
     def wait(self, ids: Sequence[str], timeout: float) -> None:
         """As the port says."""
@@ -285,32 +285,37 @@ class RedisSyncStore:
         self._pool.close()
         self._line.close()
 
-    def call(self, sent: Sequence[Command], within: float | None = None) -> list[Any]:
-        """The replies to commands, after some attempts, ``within`` seconds. Raises ``OperationalError``."""
+    def call(self, sent: Sequence[Command], within: float | None = None, *, sure: bool = False) -> list[Any]:
+        """The replies to commands, after some attempts, ``within`` seconds; if ``sure``, the master's.
+
+        Raises ``OperationalError``.
+        """
         clock, began = self._store.clock, self._store.clock.monotonic()
         end = began + (limit(self._policy, self._timeout) if within is None else within)
         for pause in pauses(self._policy):
             try:
-                return self._try(sent, min(self._timeout, end - clock.monotonic()))
+                return self._try(sent, min(self._timeout, end - clock.monotonic()), sure=sure)
             except OperationalError:
                 if (left := end - clock.monotonic()) <= 0:
                     raise
                 clock.pause(min(pause, left))
-        return self._try(sent, min(self._timeout, end - clock.monotonic()))
+        return self._try(sent, min(self._timeout, end - clock.monotonic()), sure=sure)
 
-    def _try(self, sent: Sequence[Command], timeout: float) -> list[Any]:
+    def _try(self, sent: Sequence[Command], timeout: float, *, sure: bool = False, again: bool = True) -> list[Any]:
         clock = self._store.clock
         end = clock.monotonic() + timeout
         with self._pool.connection(max(0.001, timeout)) as connection:
-            asks = connection.standing.due(clock.monotonic())
+            asks = connection.standing.due(clock.monotonic()) or sure
             replies = connection.call([*sent, WHO] if asks else sent, max(0.001, end - clock.monotonic()))
             moved = asks and is_replica(replies.pop())
             gone = bool(replies) and is_error(replies[0]) and is_elsewhere(replies[0])
             if moved or gone:
                 connection.close()
                 self._pool.close()  # the others lead there too
-        if moved:  # to the master, if it can be found; a replica will do for now
-            return self._try(sent, end - clock.monotonic())
+        if moved and (again or not sure):  # to the master, if it can be found; a replica will do for who is not sure
+            return self._try(sent, end - clock.monotonic(), sure=sure, again=False)
+        if moved:
+            raise explained("READONLY", self._store.place)
         if gone:
             raise explained(replies[0], self._store.place)
         return replies

@@ -41,35 +41,37 @@ class Line:
         """Since when (monotonic) everybody whose time was over has had no answer."""
         self._lock = asyncio.Lock()
 
-    async def call(self, sent: Sequence[Command], *, patient: bool = True, within: float | None = None) -> list[Any]:
+    async def call(
+        self, sent: Sequence[Command], *, patient: bool = True, within: float | None = None, sure: bool = False
+    ) -> list[Any]:
         """The replies; error replies are among them. Repeats what was cut off: everything here may be repeated.
 
         Raises ``OperationalError`` at the end of its patience; if not ``patient``, after a second attempt; after
-        ``within`` seconds in any case.
+        ``within`` seconds in any case. If ``sure``, the replies are the master's.
         """
         policy = self._policy if patient else {"max_retries": 1}
         if within is None or within > self._timeout:
-            return await self._attempts(sent, policy, self._timeout)
+            return await self._attempts(sent, policy, self._timeout, sure)
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(within):
-                return await self._attempts(sent, policy, None)
+                return await self._attempts(sent, policy, None, sure)
         except TimeoutError as exc:
             self._unanswered(began)
             raise OperationalError(f"Redis at {self._place} gave no answer within {round(within, 3):g} s") from exc
 
     async def _attempts(
-        self, sent: Sequence[Command], policy: Mapping[str, Any] | None, timeout: float | None
+        self, sent: Sequence[Command], policy: Mapping[str, Any] | None, timeout: float | None, sure: bool
     ) -> list[Any]:
         end = self._clock.monotonic() + limit(policy, self._timeout)
         for pause in pauses(policy):
             try:
-                return await self._try(sent, timeout)
+                return await self._try(sent, timeout, sure)
             except OperationalError:
                 if self._clock.monotonic() >= end:
                     raise
                 await self._clock.sleep(pause)
-        return await self._try(sent, timeout)
+        return await self._try(sent, timeout, sure)
 
     def _unanswered(self, began: float) -> None:
         """Somebody has no more time. Others may have; a connection that has long been silent is of use to nobody."""
@@ -81,14 +83,17 @@ class Line:
         """See that the connection leads to the master. Raises ``OperationalError``."""
         await self.call([], patient=False)
 
-    async def _try(self, sent: Sequence[Command], timeout: float | None) -> list[Any]:
+    async def _try(self, sent: Sequence[Command], timeout: float | None, sure: bool) -> list[Any]:
         connection = await self.connection()
-        if self._standing.due(self._clock.monotonic()):
+        if self._standing.due(self._clock.monotonic()) or sure:
             *replies, who = await connection.call([*sent, WHO], timeout)
-            if is_replica(who):
+            if is_replica(who):  # to the master, if it can be found; a replica will do for who is not sure
                 connection.abort()
-                connection = await self.connection()  # to the master, if it can be found; a replica will do for now
-                replies = await connection.call(sent, timeout) if sent else []
+                connection = await self.connection()
+                *replies, who = await connection.call([*sent, WHO], timeout)
+                if sure and is_replica(who):
+                    connection.abort()
+                    raise explained("READONLY", self._place)
         else:
             replies = await connection.call(sent, timeout) if sent else []
         self._silent_since = inf

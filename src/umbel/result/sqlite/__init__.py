@@ -99,7 +99,7 @@ class SqliteStore:
         with storing(records):
             await self.database.arun(lambda link: write(link, writes))
 
-    async def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    async def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says: nobody who writes keeps a reader waiting."""
         with reading(ids):
             rows = await self.database.alook(lambda link: rows_of(link, ids, self.database.clock.now()))
@@ -152,7 +152,7 @@ class SqliteSyncStore:
         with storing(records):
             self._database.run(lambda link: write(link, writes))
 
-    def read(self, ids: Sequence[str], timeout: float | None = None) -> dict[str, Record]:
+    def read(self, ids: Sequence[str], timeout: float | None = None, *, sure: bool = False) -> dict[str, Record]:
         """As the port says: nobody who writes keeps a reader waiting."""
         with reading(ids):
             rows = self._database.look(lambda link: rows_of(link, ids, self._database.clock.now()))
