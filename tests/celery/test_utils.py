@@ -278,7 +278,14 @@ def test_a_signal_of_ones_own() -> None:
         heard.append(order)
 
     paid.send(sender=None, order=3)
-    assert heard == [3]
+    paid.send_robust(None, order=4)
+    assert heard == [3, 4]
+
+
+def test_whether_a_function_takes_an_argument() -> None:
+    takes = functional.fun_takes_argument
+    assert [takes("x", lambda x: x), takes("y", lambda x: x), takes("y", lambda *y: y)] == [True, False, True]
+    assert [takes("", lambda x: x, position=1), takes("", lambda x: x, position=2)] == [True, False]
 
 
 def test_what_is_written_to_a_logger(caplog: pytest.LogCaptureFixture) -> None:

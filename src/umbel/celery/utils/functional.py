@@ -83,6 +83,13 @@ def dictfilter(d: Mapping[str, Any] | None = None, **kw: Any) -> dict[str, Any]:
     return {name: value for name, value in {**(d or {}), **kw}.items() if value is not None}
 
 
+def fun_takes_argument(name: str, fun: Callable[..., Any], position: int | None = None) -> bool:
+    """Whether it takes any number of arguments, or so many as ``position``, or (without that) one of this name."""
+    parameters = inspect.signature(fun).parameters.values()
+    many = any(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters)
+    return many or (len(parameters) >= position if position else name in (one.name for one in parameters))
+
+
 def fun_accepts_kwargs(fun: Callable[..., Any]) -> bool:
     """Whether it takes any keyword."""
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(fun).parameters.values())

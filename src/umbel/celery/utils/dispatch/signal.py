@@ -1,6 +1,7 @@
 """Celery's ``utils.dispatch.signal``. ``Signal`` is Umbel's own, made as Celery makes it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from umbel.app import signals
 
@@ -16,6 +17,10 @@ class Signal(signals.Signal):
         self.providing_args = set(providing_args or ())
         self.use_caching = use_caching
         super().__init__(name or "signal")
+
+    def send_robust(self, sender: object, **named: Any) -> list[tuple[Callable[..., Any], object]]:
+        """``send``, which goes on where a receiver raises."""
+        return self.send(sender, **named)
 
 
 __all__ = ["Signal"]
