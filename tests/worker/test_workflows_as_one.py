@@ -232,7 +232,7 @@ def test_what_a_body_calls_after_its_workflow_was_cancelled_is_cancelled_whichev
     assert shop.app.workflows.revoke(result.id).revoked == [result.id]
     shop.farm.gate().touch()
     assert result.get(timeout=20) == "body"
-    (child,) = [*(result.children or ())]
+    (child,) = result.children or []
     assert ended(child) == states.REVOKED
     assert shop.starts() == {"a": 1, "b": 1, "body": 1}
 
