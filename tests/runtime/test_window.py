@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from umbel.runtime.window import LONGEST, WindowTaken, look, window
+from umbel.runtime.window import LONGEST, WindowTaken, look, open_to, window
 
 
 def with_window(path: Path, within: Callable[[], Any]) -> Any:
-    async def main() -> Any:
-        async with window(path, lambda: b"well" * 50_000):
+    async def main(sill: socket.socket) -> Any:
+        async with open_to(sill, lambda: b"well" * 50_000):
             return await asyncio.to_thread(within)
 
-    return asyncio.run(main())
+    with window(path) as sill:
+        return asyncio.run(main(sill))
 
 
 def test_who_looks_is_told_everything_and_only_its_owner_may(tmp_path: Path) -> None:

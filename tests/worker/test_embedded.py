@@ -45,6 +45,16 @@ def test_a_worker_beside_a_block(app: Umbel) -> None:
     app.conf.task_default_queue = "free"  # settings are fixed only while it runs
 
 
+@pytest.mark.parametrize("pool", ["solo", "threads"])
+def test_a_worker_whose_window_is_taken_is_an_error_of_the_block(app: Umbel, pool: str, tmp_path: Path) -> None:
+    """And no end of the program."""
+    (tmp_path / "mine").touch()
+    app.conf.worker_health_socket = str(tmp_path / "mine")
+    with pytest.raises(RuntimeError, match="its log says why"), app.Worker(pool=pool):
+        pass
+    assert left_behind() == []
+
+
 def test_its_signals_show_the_worker(app: Umbel) -> None:
     heard: list[tuple[str, Any]] = []
 

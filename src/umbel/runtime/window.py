@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from umbel.runtime.clock import SYSTEM, Clock
@@ -25,10 +25,21 @@ class WindowTaken(Exception):
     """No window can be here: somebody answers at this path, or something else is there; the text says what."""
 
 
+@contextmanager
+def window(path: Path) -> Iterator[socket.socket]:
+    """A window at this path; who looks waits until it is ``open_to`` them. Raises ``WindowTaken``."""
+    sill = _bound(path)
+    try:
+        yield sill
+    finally:
+        path.unlink(missing_ok=True)  # before it is closed, or the next one's could be there already
+        sill.close()
+
+
 @asynccontextmanager
-async def window(path: Path, tell: Callable[[], bytes]) -> AsyncIterator[None]:
-    """Answer everybody who looks with what ``tell`` says, on the running loop. Raises ``WindowTaken``."""
-    loop, told, sill = asyncio.get_running_loop(), dict[asyncio.Task[None], socket.socket](), _bound(path)
+async def open_to(sill: socket.socket, tell: Callable[[], bytes]) -> AsyncIterator[None]:
+    """Answer everybody who looks through a window with what ``tell`` says, on the running loop."""
+    loop, told = asyncio.get_running_loop(), dict[asyncio.Task[None], socket.socket]()
 
     async def answer(line: socket.socket) -> None:
         try:
@@ -51,8 +62,6 @@ async def window(path: Path, tell: Callable[[], bytes]) -> AsyncIterator[None]:
         yield
     finally:
         loop.remove_reader(sill)
-        sill.close()
-        path.unlink(missing_ok=True)
         for task in tuple(told):
             task.cancel()
         await asyncio.gather(*told, return_exceptions=True)

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import threading
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from umbel.runtime import system
 from umbel.runtime.children import signal_name
 from umbel.runtime.clock import Clock
 from umbel.runtime.folder import folder_for_life
+from umbel.runtime.window import WindowTaken
 from umbel.worker.board import Board
 from umbel.worker.caretaker import Caretaker
 from umbel.worker.plan import Plan
@@ -32,32 +34,40 @@ logger = logging.getLogger("umbel.worker")
 
 def run_solo(worker: "Worker") -> int:
     """Run tasks on this thread, or on those of its lane, until told to stop."""
-    plan = worker.plan
-    with folder_for_life() as folder:
-        board = Board(folder / "board", create_width=plan.width)
-        id = ConsumerId(secrets.token_hex(16))
-        process = Process(worker.app, plan, id, board)
-        vitals = Vitals(plan, worker.app.clock, supervisor=None, clocked=worker.app.broker.features.liveness == "clock")
-        vitals.processes = lambda: [vitals.of(id, "MainProcess", os.getpid(), board, ready=bool(board.last_reached()))]
-        process.io.beside = lambda: vitals.shown(folder)
-        # Receivers of worker_ready are user code, which the I/O thread never runs.
-        process.io.on_ready = threading.Thread(target=worker.is_ready, name="umbel-ready", daemon=True).start
-        if threading.current_thread() is threading.main_thread():
-            process.io.end_process = leave
-            stop = Stop(process, plan, worker.app.clock)
-            for number in system.STOPS:
-                signal.signal(number, stop)
-        worker.stops_by(process.io.stop, soon=process.io.soon)
-        signals.worker_process_init.send(sender=plan.nodename)
-        caretaker = Caretaker(worker.app, plan)
-        caretaker.start()
+    clocked = worker.app.broker.features.liveness == "clock"
+    vitals = Vitals(worker.plan, worker.app.clock, supervisor=None, clocked=clocked)
+    with folder_for_life() as folder, ExitStack() as stack:
         try:
-            process.run()
-        finally:
-            caretaker.stop()
-            process.lane.free()
-        signals.worker_process_shutdown.send(sender=plan.nodename, pid=os.getpid(), exitcode=0)
+            stack.enter_context(vitals.windows(folder))
+        except WindowTaken as error:
+            logger.error("The worker cannot show how it is: %s", error)
+            return 1
+        _run(worker, vitals, Board(folder / "board", create_width=worker.plan.width))
     return 0
+
+
+def _run(worker: "Worker", vitals: Vitals, board: Board) -> None:
+    plan, id = worker.plan, ConsumerId(secrets.token_hex(16))
+    process = Process(worker.app, plan, id, board)
+    vitals.processes = lambda: [vitals.of(id, "MainProcess", os.getpid(), board, ready=bool(board.last_reached()))]
+    process.io.beside = vitals.shown
+    # Receivers of worker_ready are user code, which the I/O thread never runs.
+    process.io.on_ready = threading.Thread(target=worker.is_ready, name="umbel-ready", daemon=True).start
+    if threading.current_thread() is threading.main_thread():
+        process.io.end_process = leave
+        stop = Stop(process, plan, worker.app.clock)
+        for number in system.STOPS:
+            signal.signal(number, stop)
+    worker.stops_by(process.io.stop, soon=process.io.soon)
+    signals.worker_process_init.send(sender=plan.nodename)
+    caretaker = Caretaker(worker.app, plan)
+    caretaker.start()
+    try:
+        process.run()
+    finally:
+        caretaker.stop()
+        process.lane.free()
+    signals.worker_process_shutdown.send(sender=plan.nodename, pid=os.getpid(), exitcode=0)
 
 
 class Stop:

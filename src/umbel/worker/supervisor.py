@@ -93,9 +93,10 @@ class Supervisor:
         self._vitals = Vitals(self.plan, self._clock, supervisor=id, clocked=clocked)
         with folder_for_life() as folder:
             try:
-                async with self._vitals.shown(folder):
-                    if await self._open():
-                        await self._work(folder)
+                with self._vitals.windows(folder):
+                    async with self._vitals.shown():
+                        if await self._open():
+                            await self._work(folder)
             except WindowTaken as error:
                 logger.error("The worker cannot show how it is: %s", error)
                 self._status = 1

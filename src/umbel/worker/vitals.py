@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -31,24 +32,33 @@ class Vitals:
         self._clocked = clocked
         self._born = clock.monotonic()
         self._reached: float | None = None
+        self._windows: list[socket.socket] = []
 
     def reached(self) -> None:
         """The broker has answered the supervisor."""
         self._reached = self._clock.monotonic()
 
-    @asynccontextmanager
-    async def shown(self, folder: Path) -> AsyncIterator[None]:
-        """Show them in the worker's folder, where that can be, and where the settings say. Raises ``WindowTaken``."""
-        async with AsyncExitStack() as stack:
+    @contextmanager
+    def windows(self, folder: Path) -> Iterator[None]:
+        """One in the worker's folder, where that can be, and one where the settings say. Raises ``WindowTaken``."""
+        with ExitStack() as stack:
             if window.can_have_windows():
                 try:
-                    await stack.enter_async_context(window.window(folder / window.NAME, self._tell))
+                    self._windows.append(stack.enter_context(window.window(folder / window.NAME)))
                 except window.WindowTaken as error:
                     logger.warning("umbel health does not find this worker by itself: %s", error)
                 if self._plan.health_socket is not None:
-                    await stack.enter_async_context(window.window(Path(self._plan.health_socket), self._tell))
+                    self._windows.append(stack.enter_context(window.window(Path(self._plan.health_socket))))
             elif self._plan.health_socket is not None:
                 raise window.WindowTaken("worker_health_socket: this platform has no such sockets")
+            yield
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Show them through the windows, on the running loop."""
+        async with AsyncExitStack() as stack:
+            for sill in self._windows:
+                await stack.enter_async_context(window.open_to(sill, self._tell))
             yield
 
     def now(self) -> WorkerVitals:
