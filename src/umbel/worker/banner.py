@@ -22,7 +22,7 @@ class Banner(msgspec.Struct, frozen=True):
 
 def make_banner(app: Umbel, plan: Plan) -> Banner:
     """Describe."""
-    notes = ("solo runs tasks in the worker's own process: no hard time limits, no rescue",)
+    notes = ("solo runs tasks in the worker's own process: no hard time limits, and nobody ends what it runs",)
     return Banner(
         nodename=plan.nodename,
         app=app.main or "",
