@@ -239,7 +239,7 @@ class Fleet:
         try:
             size = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             if size > GREED * MEGABYTE:
-                self.ledger.note("fault", "grows", pids=pid, slots=self.width)
+                self.ledger.note("fault", "grows", pids=pid, slots=self.width, dies=1)
                 os.kill(pid, signal.SIGKILL)
         except OSError:
             pass

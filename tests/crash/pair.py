@@ -25,6 +25,8 @@ from umbel.testing.verdict import Verdict, judge
 
 BOUND = 1.5 * LEASE
 """Seconds within which what a fault interrupted is back."""
+SEEN = 1.0
+"""Seconds within which it is back if a supervisor saw the process end."""
 GRACE = 2.0
 """Seconds more, because the machine is full: two processors run a whole fleet, its server and what strikes it."""
 RAISES = PUBLISH_TIMEOUT + 1.0
@@ -84,7 +86,8 @@ class Pair:
     def problems(self, *, timed: bool = True) -> list[str]:
         """Everything that breaks a guarantee, and every error in Umbel itself. ``timed``: also what took too long."""
         bound = BOUND + GRACE if timed else None
-        found = [problem for verdict in self.verdicts for problem in verdict.problems(recovery=bound)]
+        seen = SEEN + GRACE if timed and self.lane != "solo" else None
+        found = [problem for verdict in self.verdicts for problem in verdict.problems(recovery=bound, seen=seen)]
         slow = max((verdict.slowest_raise for verdict in self.verdicts), default=0.0)
         if timed and slow > RAISES:
             found.append(f"a call raised after {slow:.2f} s, allowed are {RAISES:.2f}")

@@ -89,7 +89,7 @@ class Striker:
 
     def _kill_process(self, strike: Strike) -> None:
         pid = self._victim(strike.choice)
-        self._note(strike.kind, pid, slots=self.fleet.width)
+        self._note(strike.kind, pid, slots=self.fleet.width, dies=1)
         signal_all([pid], signal.SIGKILL)
 
     def _kill_worker(self, strike: Strike) -> None:
@@ -122,7 +122,8 @@ class Striker:
     def _freeze_supervisor(self, strike: Strike) -> None:
         """Its processes renew for themselves: it may cost no duplicate."""
         worker = self._worker(strike.choice)
-        self._note(strike.kind, worker.process.pid, slots=0, stroke="stop", rescuers=1)
+        over = ",".join(map(str, worker.descendants()))
+        self._note(strike.kind, worker.process.pid, slots=0, stroke="stop", rescuers=1, over=over)
         worker.signal(signal.SIGSTOP)
         self.fleet.later(PAST_THE_LEASE, lambda: worker.signal(signal.SIGCONT))
 

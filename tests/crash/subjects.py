@@ -130,7 +130,7 @@ def breaks(self: Task[..., Any], key: str, how: str, slots: int) -> str:
     if not mark.exists():
         mark.touch()
         if how != "grows":  # then whoever ends it says so
-            facts = {"fails": 1} if how == "limits" else {}
+            facts = {"fails": 1} if how == "limits" else {"dies": 1}
             ledger.note("fault", how, pids=os.getpid(), slots=slots, **facts)
         getattr(Breakage, how)()
         ledger.note("left", key)

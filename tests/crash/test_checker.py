@@ -137,6 +137,18 @@ def test_recoveries_are_measured_from_the_fault_to_the_first_sign() -> None:
     assert verdict(open_start + struck + away).slowest == pytest.approx(0.5), "nobody could be reached until then"
 
 
+def test_a_death_that_a_supervisor_sees_has_a_bound_of_its_own() -> None:
+    dies = "2.2 9 fault exits pids=1 slots=1 dies=1\n4.2 2 start a id=A\n4.3 2 end a"
+    open_start = GOOD.replace("2.5 1 end a\n", "")
+    assert "back after 2.00 s, allowed are 1.00" in problem(dies, open_start, recovery=3.0, seen=1.0)
+    assert verdict(open_start + dies).problems(recovery=3.0) == []
+    assert verdict(open_start + dies.replace(" dies=1", "")).problems(recovery=3.0, seen=1.0) == [], "it was frozen"
+    orphan = "2.1 9 fault kill-worker pids=7,1 slots=1 rescuers=1\n"
+    assert verdict(open_start + orphan + dies).problems(recovery=3.0, seen=1.0) == [], "its supervisor was dead"
+    frozen = "2.1 9 fault freeze-supervisor pids=7 slots=0 rescuers=1 over=1,3\n"
+    assert verdict(open_start + frozen + dies).problems(recovery=3.0, seen=1.0) == [], "or slept"
+
+
 def test_a_kill_of_an_idle_process_is_no_fault() -> None:
     found = verdict(GOOD + "2.9 9 fault kill pids=1 slots=1\n2.9 9 fault failpoint-parked pids=1 slots=1 stroke=kill")
     assert (found.faults, found.idle) == (Counter({"failpoint-parked": 1}), 1)

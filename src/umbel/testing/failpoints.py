@@ -106,7 +106,7 @@ class _Failpoints:
 
     def _strike(self, point: str, stroke: str, slots: str) -> None:
         if self._ledger is not None:
-            facts = {"rescuers": 1} if point == "rescued" else {}
+            facts = {"rescuers": 1} if point == "rescued" else {"dies": 1} if stroke == "kill" else {}
             pids = ",".join(map(str, (os.getpid(), *descendants(os.getpid()))))
             self._ledger.note("fault", f"failpoint-{point}", pids=pids, slots=slots, stroke=stroke, **facts)
         os.kill(os.getpid(), signal.SIGKILL if stroke == "kill" else signal.SIGSTOP)
