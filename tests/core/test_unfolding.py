@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from umbel.core.nesting import size_of
 from umbel.core.signature import chain_of, chord_of, group_of, make
-from umbel.core.unfolding import Unfolded, freeze, size_of, unfold
+from umbel.core.unfolding import Unfolded, freeze, unfold
 
 
 def ids() -> Callable[[], str]:

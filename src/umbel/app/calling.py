@@ -10,8 +10,9 @@ from umbel.app.structure import Structure, anote, is_kept, note, structure
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
 from umbel.core.errors import EncodeError
+from umbel.core.nesting import waits
 from umbel.core.resting import Keep
-from umbel.core.unfolding import Calling, Unfolded, freeze, unfold, waits
+from umbel.core.unfolding import Calling, Unfolded, freeze, unfold
 from umbel.result.base import CanJoin
 from umbel.wire import json
 

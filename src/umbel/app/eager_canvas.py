@@ -13,6 +13,7 @@ from umbel.core import states
 from umbel.core.errors import ChordError
 from umbel.core.following import reporters
 from umbel.core.message import Embed
+from umbel.core.nesting import steps_of
 from umbel.core.signature import (
     Signature,
     body,
@@ -27,7 +28,6 @@ from umbel.core.signature import (
     merged,
     prepended,
 )
-from umbel.core.unfolding import steps_of
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel

@@ -8,7 +8,8 @@ from umbel.core import signature as data
 from umbel.core.errors import Ignore, ImproperlyConfigured
 from umbel.core.joining import Extension
 from umbel.core.message import Embed
-from umbel.core.unfolding import size_of, unfold, waits
+from umbel.core.nesting import size_of, waits
+from umbel.core.unfolding import unfold
 
 if TYPE_CHECKING:
     from umbel.app.request import Context

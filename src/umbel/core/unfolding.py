@@ -8,13 +8,14 @@ Where Celery's canvas goes wrong this does what was meant: members of nested gro
 middle of a workflow is waited for, and the group that ends a chain in a header adds its parts to the header's join.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from umbel.core.joining import Opening
 from umbel.core.message import Embed
+from umbel.core.nesting import size_of, steps_of
 from umbel.core.record import Record
 from umbel.core.resting import Keep, is_kept, split, waiting
 from umbel.core.signature import (
@@ -34,11 +35,8 @@ from umbel.core.signature import (
     linked,
     listed,
     make,
-    members,
     merged,
-    piped,
     prepended,
-    unchained,
 )
 
 Result = list[Any]
@@ -103,70 +101,11 @@ def freeze(
     return _Unfolder(new_id).freeze(signature, task_id=task_id, root_id=root_id, **place)  # type: ignore[arg-type]
 
 
-def size_of(signature: Signature) -> int:
-    """How many parts a member of a header is for its join."""
-    match kind(signature):
-        case "group" | "chunks":
-            return sum(map(size_of, members(expanded(signature))))
-        case "chain":
-            return next((size for task in reversed(members(signature)) if (size := size_of(task))), 0)
-        case "chord":
-            return size_of(body(signature))
-    return 1
-
-
 def cut(result: Sequence[Any], most: int) -> Result:
     """A result tuple in which each task or group names at most so many of those that ran before it."""
     (id, parent), inner = result
     before = cut(parent, most - 1) if parent is not None and most > 0 else None
     return [[id, before], None if inner is None else [cut(one, most) for one in inner]]
-
-
-def steps_of(chain: Signature) -> list[Signature]:
-    """The steps of a chain: chains in it spliced, groups of one unrolled, a group with a successor made a chord."""
-    steps: list[Signature] = []  # the last one first
-    for task in reversed(list(_spliced(chain))):
-        if steps and kind(task) == "group":
-            steps.append(chord_of(task, steps.pop()))
-        elif steps and kind(task) == "chord" and _ends_in_group(task):
-            steps.append(having(task, _options(task), body=piped(body(task), steps.pop())))
-        else:
-            steps.append(task)
-    return steps[::-1]
-
-
-def _spliced(chain: Signature) -> Iterator[Signature]:
-    for task in members(chain):
-        if kind(task) == "chain":
-            yield from _spliced(chain_of(unchained(task)))
-        elif kind(task) == "group" and len(found := list(flattened(task))) == 1:
-            yield from _spliced(chain_of(found))
-        else:
-            yield task
-
-
-def _ends_in_group(signature: Signature) -> bool:
-    match kind(signature):
-        case "group" | "chunks":
-            return True
-        case "chain":
-            steps = steps_of(signature)
-            return bool(steps) and _ends_in_group(steps[-1])
-        case "chord":
-            return _ends_in_group(body(signature))
-    return False
-
-
-def waits(signature: Signature) -> bool:
-    """Whether a join is opened sooner or later when it is called: then a result store is needed."""
-    match kind(signature):
-        case "chain":
-            return any(map(waits, steps_of(signature)))
-        case "group":
-            return any(map(waits, members(signature)))
-        case "chord":
-            return any(True for _ in flattened(header(signature))) or waits(body(signature))
-    return any(map(waits, listed((signature.get("options") or {}).get("link"))))
 
 
 class _Unfolder:
