@@ -11,17 +11,13 @@ from umbel.app.argsrepr import short
 from umbel.app.dead import Dead, Letter
 from umbel.cli.find import application
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, refuse, show_json
+from umbel.cli.screen import json_option, limit_option, note, refuse, show_json
 from umbel.cli.tables import show_table
 from umbel.core.delivery import Loss
 from umbel.core.letters import instant
 from umbel.runtime.children import signal_name
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-limit_option = click.option(
-    "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many."
-)
 
 
 def since_of(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:

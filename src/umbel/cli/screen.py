@@ -27,3 +27,8 @@ def refuse(text: str) -> NoReturn:
 def json_option(function: Any) -> Any:
     """``--json``, the same everywhere."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+limit_option = click.option(
+    "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many."
+)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from umbel.app.control import signal_name
 from umbel.app.parameters import signature_of
+from umbel.cli.ending import check_signal
 from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Group
 from umbel.cli.screen import json_option, note, show_json
@@ -41,13 +41,7 @@ def revoke(ids: tuple[str, ...], stamps: tuple[str, ...], terminate: bool, signa
     """
     if bool(ids) == bool(stamps):
         raise click.UsageError("name the calls by their ids, or by --stamp KEY=VALUE")
-    if signal is not None:
-        if not terminate:
-            raise click.UsageError("--signal is for what runs: say --terminate too")
-        try:
-            signal_name(signal)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+    check_signal(signal, terminate=terminate)
     control = application(by_broker=True).control
     if stamps:
         headers = stamps_of(stamps)

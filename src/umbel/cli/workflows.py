@@ -7,18 +7,15 @@ import click
 import msgspec
 
 from umbel import Umbel
-from umbel.app.control import signal_name
 from umbel.app.workflows import Workflows
 from umbel.cli.drawing import drawn
+from umbel.cli.ending import check_signal
 from umbel.cli.find import application, load_tasks
 from umbel.cli.group import Group
-from umbel.cli.screen import json_option, note, refuse, show_json
+from umbel.cli.screen import json_option, limit_option, note, refuse, show_json
 from umbel.cli.tables import console, show_table
 from umbel.core.tree import Tree
 
-limit_option = click.option(
-    "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many."
-)
 id_argument = click.argument("id", metavar="ID")
 
 
@@ -65,13 +62,7 @@ def show(id: str, everything: bool, as_json: bool) -> None:
 @json_option
 def revoke(id: str, terminate: bool, signal: str | None, as_json: bool) -> None:
     """Have nothing of it run that has not ended, also what its running tasks call later."""
-    if signal is not None:
-        if not terminate:
-            raise click.UsageError("--signal is for what runs: say --terminate too")
-        try:
-            signal_name(signal)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+    check_signal(signal, terminate=terminate)
     done = asked(workflows_of(application(by_broker=True)).revoke, id, terminate=terminate, signal=signal)
     if as_json:
         show_json(done)
