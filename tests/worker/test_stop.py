@@ -92,6 +92,17 @@ def test_solo_finishes_its_task(farm: Farm) -> None:
     assert waiting(farm) == (10, 0)
 
 
+def test_usr1_shows_what_a_solo_worker_does_and_does_not_end_it(farm: Farm) -> None:
+    worker = farm.worker("-P", "solo")
+    held = farm.send("hold", "one", str(farm.gate()))
+    farm.started("one")
+    worker.signal(signal.SIGUSR1)
+    until(lambda: "in hold\n" in worker.text, what="the task in the stacks")
+    farm.gate().touch()
+    assert held.get(timeout=20) == "one"
+    assert worker.stop() == 0
+
+
 @pytest.mark.parametrize("lane", ["prefork", "threads"])
 def test_usr1_shows_what_every_process_does_and_ends_none(farm: Farm, lane: str) -> None:
     worker = farm.worker("-P", lane, "-c", "2", "--processes", "2") if lane == "threads" else farm.worker("-c", "2")

@@ -3,6 +3,7 @@
 Every other module imports on any platform; what only POSIX can do says so when it is asked for.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -54,6 +55,12 @@ def at_fork(
         return
     given = {"before": before, "after_in_parent": after_in_parent, "after_in_child": after_in_child}
     os.register_at_fork(**{name: function for name, function in given.items() if function is not None})
+
+
+def dump_when_asked() -> None:
+    """Have SIGUSR1 write the stacks of all threads to standard error, where there are both."""
+    if hasattr(signal, "SIGUSR1") and sys.__stderr__ is not None:
+        faulthandler.register(signal.SIGUSR1, file=sys.__stderr__)
 
 
 def block_signals() -> None:

@@ -5,7 +5,6 @@ end, which means that the supervisor is gone. The process answers with a line ``
 own and does not heed TERM and INT, so that a signal to the whole group stops a worker once.
 """
 
-import faulthandler
 import logging
 import os
 import signal
@@ -177,8 +176,7 @@ def _signals() -> None:
         # Not SIG_IGN, which every program that a task starts would inherit and could then not be terminated.
         signal.signal(number, _unheeded)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if sys.__stderr__ is not None:
-        faulthandler.register(signal.SIGUSR1, file=sys.__stderr__)
+    system.dump_when_asked()
 
 
 _lanes: list[Lane] = []

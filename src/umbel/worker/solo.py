@@ -58,6 +58,7 @@ def _run(worker: "Worker", vitals: Vitals, board: Board) -> None:
         stop = Stop(process, plan, worker.app.clock)
         for number in system.STOPS:
             signal.signal(number, stop)
+        system.dump_when_asked()
     worker.stops_by(process.io.stop, soon=process.io.soon)
     signals.worker_process_init.send(sender=plan.nodename)
     caretaker = Caretaker(worker.app, plan)
