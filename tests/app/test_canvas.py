@@ -370,6 +370,21 @@ def test_a_chord_without_a_result_store_is_refused_when_it_is_called(total: Any,
     assert outbox.messages == []
 
 
+@pytest.mark.parametrize("option", ["link", "link_error"])
+def test_so_is_one_that_is_called_later(option: str, tmp_path: Any) -> None:
+    with Umbel("none", broker=f"sqlite:///{tmp_path / 'b.db'}", backend="disabled://", set_as_current=False) as app:
+        task = app.task(lambda *values: values, name="t")
+        later: dict[str, Any] = {option: chord([task.s(), task.s()], task.s())}
+        for call in (
+            lambda: task.apply_async(**later),
+            lambda: chain(task.s(), task.s()).apply_async(**later),
+            lambda: group(task.s().set(**later), task.s()).delay(),
+        ):
+            with pytest.raises(NotImplementedError, match="a chord needs a result store"):
+                call()
+        assert app.sync_producer.survey(["celery"])[0].ready == 0
+
+
 def test_in_a_bulk_block_canvas_waits_for_the_end(app: Umbel, add: Any, outbox: Outbox) -> None:
     with app.bulk():
         group(add.s(1), add.s(2)).delay()

@@ -10,7 +10,7 @@ from umbel.app.structure import Structure, anote, is_kept, note, structure
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
 from umbel.core.errors import EncodeError
-from umbel.core.nesting import waits
+from umbel.core.nesting import linked_in, waits
 from umbel.core.resting import Keep
 from umbel.core.unfolding import Calling, Unfolded, freeze, unfold
 from umbel.result.base import CanJoin
@@ -68,9 +68,9 @@ def _built(
     app: "Umbel", signature: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
 ) -> tuple[Unfolded, list[Outgoing], Structure | None]:
     whole, kept, new_id = data.plain(signature), None, ids(app)
-    if waits(whole):
-        joins(app)
     plain, keeps = _plain_options(without_ways("a workflow", options, app.conf)), is_kept(app)
+    if any(map(waits, (whole, *linked_in(plain)))):
+        joins(app)
     made: list[str] = []
     if keeps:
         whole, _ = freeze(whole, new_id=new_id, task_id=plain.get("task_id"))

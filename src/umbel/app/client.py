@@ -16,11 +16,13 @@ import msgspec
 from umbel.app import bulk, request, signals
 from umbel.app.argsrepr import short
 from umbel.app.attempts import Attempts, policy_of
+from umbel.app.calling import joins
 from umbel.app.identity import origin, uuid
 from umbel.app.plan import CANVAS, PROPERTIES, Plan
 from umbel.core.delivery import Accepted, Outgoing, Receipt, Refused
 from umbel.core.errors import EncodeError, OperationalError, PayloadTooLarge, UmbelWarning
 from umbel.core.message import DeliveryInfo, Embed, Headers, Message, Properties
+from umbel.core.nesting import waits
 from umbel.core.options import delivery_mode, priority_of, seconds_of, timing
 from umbel.core.resting import block_of
 from umbel.core.routing import Destination
@@ -139,6 +141,8 @@ class Client:
             options = dict(options)
             check_followers(options)
             embed = embedded(options, embed)
+            if embed is not None and any(map(waits, (*(embed.callbacks or ()), *(embed.errbacks or ())))):
+                joins(self.app)
         merged, destination = plan.merge(args, kwargs, options)
         headers, properties, due = self._head(plan, args, kwargs, merged, destination, options)
         if embed is not None and (block := block_of(embed.chain)) is not None:

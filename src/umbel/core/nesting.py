@@ -3,7 +3,8 @@
 The rules are Celery's. What is called is in ``core.unfolding``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from umbel.core.signature import (
     Signature,
@@ -70,7 +71,9 @@ def _ends_in_group(signature: Signature) -> bool:
 
 
 def waits(signature: Signature) -> bool:
-    """Whether a join is opened sooner or later when it is called: then a result store is needed."""
+    """Whether a join is opened sooner or later when it is called, or may be: then a result store is needed."""
+    if any(map(waits, linked_in(signature.get("options") or {}))):
+        return True
     match kind(signature):
         case "chain":
             return any(map(waits, steps_of(signature)))
@@ -78,4 +81,9 @@ def waits(signature: Signature) -> bool:
             return any(map(waits, members(signature)))
         case "chord":
             return any(True for _ in flattened(header(signature))) or waits(body(signature))
-    return any(map(waits, listed((signature.get("options") or {}).get("link"))))
+    return False
+
+
+def linked_in(options: Mapping[str, Any]) -> list[Signature]:
+    """The callbacks and errbacks among the options of a call."""
+    return [*listed(options.get("link")), *listed(options.get("link_error"))]
