@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from umbel.celery import Celery, chain, shared_task
+from umbel.celery import Celery, Task, chain, chord, group, shared_task
 from umbel.celery.app.log import TaskFormatter
 from umbel.celery.exceptions import ImproperlyConfigured
 from umbel.celery.kombu import Connection
@@ -219,3 +219,27 @@ def test_the_setting_of_annotations_gives_all_tasks_a_hook() -> None:
     first.apply()
     second.apply((2,))
     assert told == [("first", "one", ()), ("second", "two", (2,))]
+
+
+def test_a_tasks_own_apply_async_makes_all_of_its_calls() -> None:
+    app = an_app(result_backend="cache+memory://")
+
+    class OfTenant(Task[..., Any]):
+        def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+            options["headers"] = {**(options.get("headers") or {}), "tenant": "t1"}
+            return super().apply_async(args, kwargs, **options)
+
+    @app.task(name="tenant", base=OfTenant, bind=True)
+    def tenant(self: Any, *args: Any) -> Any:
+        return self.request.get("tenant")
+
+    @app.task(name="plain")
+    def plain(found: Any) -> Any:
+        return found
+
+    with app.Worker(pool="solo"):
+        assert tenant.delay().get(timeout=60) == "t1"
+        assert group(tenant.s(), tenant.s())().get(timeout=60) == ["t1", "t1"]
+        assert chain(plain.s(1), tenant.s())().get(timeout=60) == "t1"
+        assert chord([tenant.s(), tenant.s()], plain.s())().get(timeout=60) == ["t1", "t1"]
+        assert chord([plain.s(1), plain.s(2)], tenant.s())().get(timeout=60) == "t1"

@@ -10,6 +10,7 @@ from umbel.app.structure import Structure, anote, is_kept, note, structure
 from umbel.core import signature as data
 from umbel.core.delivery import Outgoing
 from umbel.core.errors import EncodeError
+from umbel.core.message import Embed
 from umbel.core.nesting import linked_in, waits
 from umbel.core.resting import Keep
 from umbel.core.unfolding import Calling, Unfolded, freeze, unfold
@@ -18,6 +19,7 @@ from umbel.wire import json
 
 if TYPE_CHECKING:
     from umbel.app.application import Umbel
+    from umbel.app.task import Task
     from umbel.result.base import Joins
 
 NO_STORE = (
@@ -108,9 +110,24 @@ def _encoded(value: Any) -> bytes:
 
 
 def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
-    """The messages of one call."""
+    """The messages of one call, made by the task's own ``apply_async`` where its class has one, as in Celery."""
     task = app.tasks.get(call.task, call.task)
-    return app.client.prepare(task, call.args, call.kwargs, call.options, call.embed)
+    if isinstance(task, str) or not _sends_itself(task) or app.conf.task_always_eager:
+        return app.client.prepare(task, call.args, call.kwargs, call.options, call.embed)
+    embed = {} if call.embed is None else _followers(call.embed)
+    with bulk.Bulk(app) as block:
+        task.apply_async(call.args, call.kwargs, **{**call.options, **embed, "add_to_parent": False})
+        messages, block.messages = block.messages, []
+    return messages
+
+
+def _sends_itself(task: "Task[..., Any]") -> bool:
+    return type(task).apply_async.__module__ != "umbel.app.task"
+
+
+def _followers(embed: Embed) -> dict[str, Any]:
+    """What follows a call, as the options of the call."""
+    return {"link": embed.callbacks, "link_error": embed.errbacks, "chain": embed.chain, "chord": embed.chord}
 
 
 def put_first(app: "Umbel", unfolded: Unfolded) -> None:
@@ -147,7 +164,7 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     data.check_followers(plain)
     embed = data.embedded(plain)
     if embed is not None:
-        plain.update(link=embed.callbacks, link_error=embed.errbacks, chain=embed.chain, chord=embed.chord)
+        plain.update(_followers(embed))
     return plain
 
 
