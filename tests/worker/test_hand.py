@@ -9,7 +9,7 @@ import pytest
 from umbel.core.delivery import GONE, Ack, ConsumerId, Delivery, Settlement, Ticket, Verdict
 from umbel.runtime.clock import SYSTEM
 from umbel.worker.board import Board
-from umbel.worker.hand import GATHER, Finished, Hand, Held
+from umbel.worker.hand import GATHER, REST, REST_AGAIN, Finished, Hand, Held, Rest
 
 
 @pytest.fixture
@@ -94,6 +94,26 @@ def test_the_lane_waits_until_the_io_thread_sleeps(hand: Hand) -> None:
     assert not waiting.is_alive()
     hand.finish(Finished(one, Settlement(one.ticket, Ack())))
     assert not hand.io_rests(rests=True), "something has come: it may not sleep"
+
+
+def test_a_broker_that_is_away_stops_the_lane_for_long_only_once(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, answers = list[float](), iter((False, False, True, True))
+
+    def wait(rest: Rest, seconds: float) -> bool:
+        waits.append(seconds)
+        return next(answers)
+
+    monkeypatch.setattr(Rest, "wait", wait)
+    for _ in range(4):
+        hand.flush_and_wait()
+    assert waits == [REST, REST_AGAIN, REST_AGAIN, REST]
+
+
+def test_who_waits_for_rest_hears_whether_there_is_any() -> None:
+    rest = Rest()
+    assert not rest.wait(0.001)
+    rest.set()
+    assert rest.wait(0.001)
 
 
 def done(serial: int) -> Finished:

@@ -22,8 +22,8 @@ GATHER = 0.005
 """The same where the I/O thread lets outcomes gather."""
 
 
-REST = 0.1
-"""Seconds that the lane waits at most for the I/O thread to come to rest."""
+REST, REST_AGAIN = 2.0, 0.1
+"""Seconds that the lane waits at most for the I/O thread to come to rest, and where it did not the last time."""
 
 
 LOST: list[dict[str, Any]] = []
@@ -106,12 +106,13 @@ class Rest:
         """It no longer rests."""
         self._on = False
 
-    def wait(self, seconds: float) -> None:
-        """Until it rests; at most so long."""
+    def wait(self, seconds: float) -> bool:
+        """Until it rests; at most so long. Whether it does."""
         if not self._on:
             self._gate.acquire(blocking=False)  # what is left of an earlier rest
             if not self._on:
-                self._gate.acquire(timeout=seconds)
+                return self._gate.acquire(timeout=seconds)
+        return True
 
 
 class Hand:
@@ -134,6 +135,7 @@ class Hand:
         self.wake_lane: Callable[[], None] = self._release
         """How a lane that rests is woken, from any thread. One that waits in ``take`` need not set it."""
         self._resting = Rest()
+        self._rested = True
         self._flushed = 0.0
         self._patience = FLUSH
         self._closed = False
@@ -277,14 +279,14 @@ class Hand:
             self.wake_io()
 
     def flush_and_wait(self) -> None:
-        """``flush``, and wait until the I/O thread sleeps: what starts now may keep it from running for long.
+        """``flush``, and wait until the I/O thread sleeps: what starts now may keep it from running, or end it.
 
-        In the middle of a transaction it would keep everybody out of the database as well. A broker that is away must
-        not stop the lane, so there is a bound.
+        In the middle of a transaction it would keep everybody out of the database as well; and what has ended and is
+        not settled would run again. A broker that is away must not stop the lane, so there is a bound.
         """
         if self.finished:
             self.flush()
-        self._resting.wait(REST)
+        self._rested = self._resting.wait(REST if self._rested else REST_AGAIN)
 
     def flush_if_late(self, now: float) -> None:
         """``flush``, if the last one is ``FLUSH`` or ``GATHER`` seconds ago."""
