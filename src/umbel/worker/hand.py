@@ -111,7 +111,7 @@ class Rest:
         if not self._on:
             self._gate.acquire(blocking=False)  # what is left of an earlier rest
             if not self._on:
-                return self._gate.acquire(timeout=seconds)
+                return bool(self._gate.acquire(timeout=seconds))
         return True
 
 
