@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from tests.servers import RedisServer
 from tests.worker.fleet import Farm, until
+from umbel.cli.desk import ask
 from umbel.cli.group import root
 from umbel.cli.session import Session
 from umbel.core.vitals import WorkerVitals
@@ -79,6 +80,17 @@ def test_a_worker_without_work_stays_well(farm_with: Callable[..., Farm], node: 
     farm.worker("-P", pool, "-c", "1", "-n", node)
     until(lambda: (shown(farm, node).uptime or 0.0) > 4.0)
     until(lambda: health("--node", node, "--ready") == (0, f"{node}: 1 idle"), 3, what=str(shown(farm, node)))
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_worker_is_shown_once(farm: Farm, node: str, pool: str) -> None:
+    farm.worker("-P", pool, "-c", "1", "-n", node)
+
+    def members() -> list[str]:
+        return [one.node for one in ask(farm._app, lambda keeper: keeper.members())]
+
+    until(lambda: members().count(node) == 2, what="who runs, and who rescues")
+    assert [(one.here, len(one.processes)) for one in farm._app.workers if one.node == node] == [(True, 1)]
 
 
 def test_a_worker_shows_what_it_does_and_who_is_stuck(farm_with: Callable[..., Farm], node: str) -> None:

@@ -49,7 +49,8 @@ class ProcessVitals(msgspec.Struct):
 
 
 class WorkerVitals(msgspec.Struct):
-    """One worker. ``id`` and ``reached`` are its supervisor's: its id in the broker, and when it last reached it.
+    """One worker. ``id`` and ``reached`` are its supervisor's: its id in the broker, and when it last reached it. Solo
+    has none: ``id`` is that of its caretaker.
 
     ``here``: it told this itself, on this machine; of others None is what is not known.
     """

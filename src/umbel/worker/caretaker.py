@@ -31,7 +31,8 @@ class Caretaker:
         self._plan = plan
         self._clock = app.clock
         broker = app.broker
-        self._consumer = broker.consumer(ConsumerId(secrets.token_hex(16)), node=plan.nodename, queues=())
+        self.id = ConsumerId(secrets.token_hex(16))
+        self._consumer = broker.consumer(self.id, node=plan.nodename, queues=())
         self._keeper = broker.keeper(self._consumer)
         self._every = plan.lease / 4 if broker.features.liveness == "clock" else RESCUE_EVERY
         self._ended = Flag()

@@ -35,18 +35,19 @@ logger = logging.getLogger("umbel.worker")
 def run_solo(worker: "Worker") -> int:
     """Run tasks on this thread, or on those of its lane, until told to stop."""
     clocked = worker.app.broker.features.liveness == "clock"
-    vitals = Vitals(worker.plan, worker.app.clock, supervisor=None, clocked=clocked)
+    caretaker = Caretaker(worker.app, worker.plan)
+    vitals = Vitals(worker.plan, worker.app.clock, supervisor=caretaker.id, clocked=clocked)
     with folder_for_life() as folder, ExitStack() as stack:
         try:
             stack.enter_context(vitals.windows(folder))
         except WindowTaken as error:
             logger.error("The worker cannot show how it is: %s", error)
             return 1
-        _run(worker, vitals, Board(folder / "board", create_width=worker.plan.width))
+        _run(worker, caretaker, vitals, Board(folder / "board", create_width=worker.plan.width))
     return 0
 
 
-def _run(worker: "Worker", vitals: Vitals, board: Board) -> None:
+def _run(worker: "Worker", caretaker: Caretaker, vitals: Vitals, board: Board) -> None:
     plan, id = worker.plan, ConsumerId(secrets.token_hex(16))
     process = Process(worker.app, plan, id, board)
     vitals.processes = lambda: [vitals.of(id, "MainProcess", os.getpid(), board, ready=bool(board.last_reached()))]
@@ -61,7 +62,6 @@ def _run(worker: "Worker", vitals: Vitals, board: Board) -> None:
         system.dump_when_asked()
     worker.stops_by(process.io.stop, soon=process.io.soon)
     signals.worker_process_init.send(sender=plan.nodename)
-    caretaker = Caretaker(worker.app, plan)
     caretaker.start()
     try:
         process.run()

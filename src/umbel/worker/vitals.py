@@ -21,9 +21,9 @@ logger = logging.getLogger("umbel.worker")
 
 
 class Vitals:
-    """Those of one worker. ``processes`` gives them as they are; ``supervisor`` is its id, None where there is none."""
+    """Those of one worker. ``processes`` gives them as they are; ``supervisor`` is the id of who rescues there."""
 
-    def __init__(self, plan: Plan, clock: Clock, *, supervisor: ConsumerId | None, clocked: bool) -> None:
+    def __init__(self, plan: Plan, clock: Clock, *, supervisor: ConsumerId, clocked: bool) -> None:
         self.processes: Callable[[], Iterable[ProcessVitals]] = list
         self.stopping = False
         self._plan = plan
