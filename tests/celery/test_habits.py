@@ -243,3 +243,26 @@ def test_a_tasks_own_apply_async_makes_all_of_its_calls() -> None:
         assert chain(plain.s(1), tenant.s())().get(timeout=60) == "t1"
         assert chord([tenant.s(), tenant.s()], plain.s())().get(timeout=60) == ["t1", "t1"]
         assert chord([plain.s(1), plain.s(2)], tenant.s())().get(timeout=60) == "t1"
+
+
+def test_an_applications_own_send_task_makes_all_calls() -> None:
+    class Traced(Celery):
+        def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+            options["headers"] = {**(options.get("headers") or {}), "trace": name}
+            return super().send_task(name, args, kwargs, **options)
+
+    app = Traced("traced", broker=f"memory://{secrets.token_hex(4)}", backend="cache+memory://")
+
+    @app.task(name="traced", bind=True)
+    def traced(self: Any, x: int) -> Any:
+        return self.request.get("trace")
+
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        traced.apply_async()
+    with app.Worker(pool="solo"):
+        assert traced.delay(1).get(timeout=60) == "traced"
+        assert group(traced.s(1), traced.s(2))().get(timeout=60) == ["traced", "traced"]
+        assert chain(traced.s(1), traced.s())().get(timeout=60) == "traced"
+    with mock.patch("umbel.celery.app.base.Celery.send_task") as sent:
+        an_app().signature("by.name").apply_async()
+    assert sent.call_args.args[0] == "by.name"

@@ -333,7 +333,7 @@ class Umbel(Handles, Embedding, Signing):
     ) -> Result[Any]:
         """Call a task by name, which need not be known here; arguments are not checked. It is never run eagerly."""
         self._warn_of_eager()
-        outgoing = self.client.call(name, list(args or ()), kwargs or {}, options)
+        outgoing = self.client.call(options.pop("task_type", None) or name, list(args or ()), kwargs or {}, options)
         return self.handle(outgoing, options)
 
     async def asend_task(

@@ -110,9 +110,9 @@ def _encoded(value: Any) -> bytes:
 
 
 def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
-    """The messages of one call, made by the task's own ``apply_async`` where its class has one, as in Celery."""
+    """The messages of one call, made by the task's own ``apply_async`` or the app's own ``send_task``, if any."""
     task = app.tasks.get(call.task, call.task)
-    if isinstance(task, str) or not _sends_itself(task) or app.conf.task_always_eager:
+    if isinstance(task, str) or not _is_overridden(task, app) or app.conf.task_always_eager:
         return app.client.prepare(task, call.args, call.kwargs, call.options, call.embed)
     embed = {} if call.embed is None else _followers(call.embed)
     with bulk.Bulk(app) as block:
@@ -121,8 +121,10 @@ def prepare(app: "Umbel", call: Calling) -> list[Outgoing]:
     return messages
 
 
-def _sends_itself(task: "Task[..., Any]") -> bool:
-    return type(task).apply_async.__module__ != "umbel.app.task"
+def _is_overridden(task: "Task[..., Any]", app: "Umbel") -> bool:
+    """Whether the class of the task, or of the app, has its own way of making calls."""
+    own_task = type(task).apply_async.__module__ != "umbel.app.task"
+    return own_task or type(app).send_task.__module__ != "umbel.app.application"
 
 
 def _followers(embed: Embed) -> dict[str, Any]:

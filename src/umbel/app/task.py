@@ -234,6 +234,8 @@ class Task(Requests, Generic[P, R]):
         if app.conf.task_always_eager:
             return self._eagerly(args, kwargs, options)
         self._name_shadow(args, kwargs, options)
+        if type(app).send_task.__module__ != "umbel.app.application":  # overridden, as Celery's applications may
+            return app.send_task(self.name, args, kwargs, task_type=self, **options)
         return app.handle(app.client.call(self, args, kwargs, options), options)
 
     async def aapply_async(
