@@ -220,3 +220,14 @@ def test_a_task_does_not_wait_for_a_group(live: Umbel) -> None:
             made(live, "a").get()
     finally:
         request.pop(token)
+
+
+def test_groups_of_long_chains_are_saved(live: Umbel) -> None:
+    one: Any = None
+    for number in range(600):
+        one = live.AsyncResult(f"step-{number}", parent=one)
+    live.GroupResult("long", [one]).save()
+    found = live.GroupResult.restore("long")
+    assert found is not None
+    assert found.as_list()[:2] == ["long", "step-599"]
+    assert found[0].as_list()[:50] == one.as_list()[:50]

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("umbel.task")
 REPLACED = "Replaced by new task"
 """What ``Task.replace`` says as it ends the task, in Celery's words: another one goes on in its place."""
-NAMED_BEFORE = 100
-"""How many that ran before a child a record names: serializers go so deep into each other and no deeper."""
 _BIG: set[str] = set()
 _second: list[Any] = [0, ""]
 """The second that was written last, and its text: formatting it anew costs every task a microsecond."""
@@ -328,7 +326,7 @@ _RETURNED = frozenset({states.SUCCESS, states.FAILURE})
 
 def _record(run: Run, state: str, result: Any, text: str | None = None) -> Record:
     headers, children = run.headers, run.context.__dict__.get("children")
-    shown = [cut(child.as_tuple(), NAMED_BEFORE) for child in children] if children else []
+    shown = [cut(child.as_tuple()) for child in children] if children else []
     record = Record(state, result, text, shown, date_done(run.host.clock), headers.id)
     if headers.group is not None:
         record.group_id = headers.group

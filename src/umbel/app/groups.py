@@ -8,6 +8,7 @@ from umbel.app import ambient
 from umbel.app.results import NO_STORE, AsyncResult, tuple_of
 from umbel.app.resultsets import ResultSet
 from umbel.core.errors import ImproperlyConfigured
+from umbel.core.unfolding import cut
 from umbel.result.base import CanSaveGroups, Groups
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ class GroupResult(ResultSet):
     def save(self, backend: "Store | None" = None) -> "GroupResult":
         """Keep which results these are in the store, as long as it keeps results, and return this handle.
 
-        ``restore(id)`` finds it again in any process, Celery's as well. Raises ``NotImplementedError`` where the store
-        cannot.
+        ``restore(id)`` finds it again in any process, Celery's as well; of a long chain in it, the last hundred steps.
+        Raises ``NotImplementedError`` where the store cannot.
         """
-        saved_by(backend or self.backend).save(str(self.id), self.as_tuple())
+        saved_by(backend or self.backend).save(str(self.id), cut(self.as_tuple()))
         return self
 
     async def asave(self, backend: "Store | None" = None) -> "GroupResult":

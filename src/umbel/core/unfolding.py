@@ -101,8 +101,11 @@ def freeze(
     return _Unfolder(new_id).freeze(signature, task_id=task_id, root_id=root_id, **place)  # type: ignore[arg-type]
 
 
-def cut(result: Sequence[Any], most: int) -> Result:
-    """A result tuple in which each task or group names at most so many of those that ran before it."""
+def cut(result: Sequence[Any], most: int = 100) -> Result:
+    """A result tuple in which each task or group names at most so many of those that ran before it.
+
+    So it can be stored: serializers go so deep into each other and no deeper.
+    """
     (id, parent), inner = result
     before = cut(parent, most - 1) if parent is not None and most > 0 else None
     return [[id, before], None if inner is None else [cut(one, most) for one in inner]]

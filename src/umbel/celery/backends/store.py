@@ -22,6 +22,7 @@ from umbel.core import states
 from umbel.core.errors import BackendError, BackendGetMetaError, BackendStoreError
 from umbel.core.message import Message
 from umbel.core.record import Record
+from umbel.core.unfolding import cut
 from umbel.result.base import Groups, Store
 from umbel.runtime.aside import Errands
 from umbel.wire import exceptions, json
@@ -288,7 +289,7 @@ class StoreBackend(Backend):
         return saved_by(self.store)
 
     def _save_group(self, group_id: str, result: Any) -> Any:
-        self._groups().save(group_id, result.as_tuple())
+        self._groups().save(group_id, cut(result.as_tuple()))
         return result
 
     def _restore_group(self, group_id: str) -> Any:
