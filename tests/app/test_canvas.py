@@ -325,7 +325,7 @@ def test_errbacks_of_a_header_by_setting(app: Umbel, add: Any, total: Any) -> No
     app.conf.task_allow_error_cb_on_chord_header = True
     both = chord([add.s(1)], total.s())
     both.link_error(add.s(8))
-    assert both.tasks[0].options["link_error"] == [add.si(8)]
+    assert both.tasks[0].options["link_error"] == both.body.options["link_error"] == [add.s(8)]
 
 
 def test_chunks_are_sent_as_starmaps(add: Any, outbox: Outbox) -> None:

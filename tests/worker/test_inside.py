@@ -1,10 +1,11 @@
 """What a running task does to its own workflow, in real workers: it adds to its chord, or gives way to others."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.worker.fleet import Farm
+from tests.worker.fleet import Farm, until
 from tests.worker.workflows import SUBJECTS
 from umbel import chain, chord, group
 from umbel.core.errors import ChordError
@@ -48,3 +49,17 @@ def test_whole_groups_are_added_to_a_chord_and_to_one_of_any_form(farm: Farm) ->
     assert nested.get(timeout=30) == [[0, [3, 4], 10]]
     with pytest.raises(ChordError, match="no"):
         failing.get(timeout=30)
+
+
+def test_errbacks_of_a_chord_hear_of_its_members_by_setting(farm_with: Callable[..., Farm]) -> None:
+    farm = farm_with(task_allow_error_cb_on_chord_header=True)
+    app = farm._app
+    whole = chord([app.signature(SUBJECTS + "fail", ("no",))], app.signature(SUBJECTS + "listed"), app=app)
+    whole.link_error(app.signature(SUBJECTS + "old_errback"))
+    whole.link_error(app.signature(SUBJECTS + "new_errback"))
+    result = whole()
+    farm.worker("-c", "1")
+    until(lambda: len(farm.lines("errback")) >= 4, what="both of both")
+    for id in (result.id, result.parent[0].id):
+        assert farm.lines("errback", "old", id)
+        assert farm.lines("errback", "new", id)

@@ -292,7 +292,7 @@ class chord(Canvas[R]):
         on_header = self.app.conf.task_allow_error_cb_on_chord_header
         for task in self.tasks:
             if on_header:
-                task.link_error(errback.clone().set(immutable=True))
+                task.link_error(errback.clone())
             elif isinstance(task, chord):
                 task.link_error(errback)
         self.body.link_error(errback)
