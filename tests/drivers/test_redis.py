@@ -203,6 +203,18 @@ def test_pushes_are_never_taken_for_replies(redis_url: str) -> None:
     asyncio.run(body())
 
 
+def test_a_call_that_cannot_be_sent_takes_no_others_reply(redis_url: str) -> None:
+    async def main() -> None:
+        link = await connect(parse(redis_url)[0])
+        with pytest.raises(UnicodeEncodeError):
+            await link.call([("GET", "half a \ud800 pair")])
+        assert await link.call([("ECHO", "one")], timeout=5) == [b"one"]
+        assert await link.call([("ECHO", "two")], timeout=5) == [b"two"]
+        link.abort()
+
+    asyncio.run(main())
+
+
 def test_calls_may_overlap_and_be_cancelled(redis_url: str) -> None:
     async def body() -> None:
         connection = await connect(parse(redis_url)[0])

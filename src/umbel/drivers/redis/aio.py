@@ -65,9 +65,10 @@ class Connection(asyncio.Protocol):
         """
         if self.closed is not None or self._transport is None:
             raise unreachable(self.closed or ConnectionError("not connected"), self.place)
+        packed = _pack(sent[0]) if len(sent) == 1 else b"".join(map(_pack, sent))  # or it raises: then nobody waits
         waiter = Waiter(asyncio.get_running_loop().create_future(), len(sent))
         self._waiters.append(waiter)
-        self._transport.write(_pack(sent[0]) if len(sent) == 1 else b"".join(map(_pack, sent)))
+        self._transport.write(packed)
         if timeout is None:
             return await waiter.future
         try:
