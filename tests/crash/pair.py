@@ -30,6 +30,8 @@ SEEN = 1.0
 GRACE = 2.0
 """Seconds more, because the machine is full: two processors run a whole fleet, its server and what strikes it."""
 RAISES = PUBLISH_TIMEOUT + 1.0
+WITNESSED = 0.2
+"""Of the tasks, how many the witness sees acknowledged at least, also where the store is often away."""
 
 
 class Pair:
@@ -91,6 +93,9 @@ class Pair:
         slow = max((verdict.slowest_raise for verdict in self.verdicts), default=0.0)
         if timed and slow > RAISES:
             found.append(f"a call raised after {slow:.2f} s, allowed are {RAISES:.2f}")
+        for verdict in self.verdicts:
+            if verdict.witnessed < verdict.tasks * WITNESSED:
+                found.append(f"of {verdict.tasks} tasks {verdict.witnessed} were seen acknowledged: that proves little")
         return found + [error for said in self.said for error in internal_errors(said)]
 
     def row(self) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.schedule import ADAPTERS, LANES, LEAST, kinds, schedule
+from tests.crash.pair import Pair
+from tests.crash.schedule import ADAPTERS, LANES, LEAST, Schedule, kinds, schedule
 from umbel.testing.ledger import Ledger, parse
 from umbel.testing.verdict import Verdict, judge
 
@@ -117,6 +118,7 @@ def test_what_was_acknowledged_neither_runs_nor_is_acknowledged_again() -> None:
     assert verdict(GOOD + frozen + again).problems() == [], "it slept before its first line, and is fenced"
     twice = "2.3 9 fault freeze pids=1 slots=1\n2.4 2 start a id=A\n2.5 2 end a\n" + acked + "2.9 2 acked A stored=yes"
     assert problem(twice).splitlines()[0] == "a was acknowledged again"
+    assert verdict(GOOD + acked).witnessed == 1
     assert "    2.900000 2 acked A stored=yes" in problem(twice).splitlines(), "the lines that prove it"
     assert verdict(GOOD + "1.05 9 call a\n" + again).problems() == [], "it was called twice"
     itself = acked + "2.7 1 start a-again id=A\n2.8 1 end a-again\n2.9 1 acked A stored=yes"
@@ -152,6 +154,14 @@ def test_a_death_that_a_supervisor_sees_has_a_bound_of_its_own() -> None:
 def test_a_kill_of_an_idle_process_is_no_fault() -> None:
     found = verdict(GOOD + "2.9 9 fault kill pids=1 slots=1\n2.9 9 fault failpoint-parked pids=1 slots=1 stroke=kill")
     assert (found.faults, found.idle) == (Counter({"failpoint-parked": 1}), 1)
+
+
+def test_a_run_without_a_witness_proves_nothing_about_acknowledgements(tmp_path: Path) -> None:
+    pair = Pair("sqlite", "threads", Schedule((), ()), tmp_path, 1)
+    pair.verdicts = [verdict(GOOD)]
+    assert pair.problems() == ["of 1 tasks 0 were seen acknowledged: that proves little"]
+    pair.verdicts = [verdict(GOOD + "2.6 1 acked A stored=yes")]
+    assert pair.problems() == []
 
 
 def test_a_ledger_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class Verdict(NamedTuple):
     broken: tuple[Problem, ...]
     recoveries: tuple[Recovery, ...]
     slowest_raise: float
+    witnessed: int
+    """Acknowledgements that the witness saw: without any, nothing is proven about them."""
 
     def __str__(self) -> str:
         doubled = f"{self.duplicates} duplicates of {self.bound} excused"
@@ -133,6 +135,7 @@ class _Case:
             broken,
             tuple(self._recoveries()),
             max(raised, default=0.0),
+            len(self.by_verb["acked"]),
         )
 
     def story(self, key: str) -> tuple[Entry, ...]:
