@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from umbel.core.errors import ImproperlyConfigured, OperationalError
+from umbel.drivers.sqlite.connection import Connection
 from umbel.drivers.sqlite.trouble import (
     APPLICATION_ID,
     BadOperation,
@@ -258,7 +259,7 @@ class Database:
         """A new connection. For this module: all others are handed one."""
         if not self.ready:
             warn_of_network(self.path)
-        connection = sqlite3.connect(
+        connection = Connection(
             self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
         )
         try:
