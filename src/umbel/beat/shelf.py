@@ -4,6 +4,7 @@ import dbm
 import io
 import logging
 import pickle
+import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
@@ -17,24 +18,23 @@ logger = logging.getLogger("umbel.beat")
 
 SUFFIXES = ("", ".db", ".dat", ".dir", ".bak")
 """What the kinds of dbm add to the name that a program gives."""
-_HEADER, _MARK_AT, _MARK = b"SQLite format 3\0", 68, b"UMBL"
-
-
-def is_umbels(path: Path) -> bool:
-    """Whether a file is one of Umbel's databases. Python's newest dbm writes SQLite files as well."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_MARK_AT + len(_MARK))
-    except OSError:
-        return False
-    return head.startswith(_HEADER) and head[_MARK_AT:] == _MARK
 
 
 def is_celerys(path: Path) -> bool:
     """Whether Celery's beat keeps its file under this name."""
     try:
-        return not is_umbels(path) and bool(dbm.whichdb(str(path)))
+        kind = dbm.whichdb(str(path))
     except OSError:
+        return False
+    return bool(kind) and (kind != "dbm.sqlite3" or _has_one_table(path))
+
+
+def _has_one_table(path: Path) -> bool:
+    """Whether a SQLite file is a dbm, which has this table and no other: not Umbel's, nor some program's."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as link:
+            return link.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("Dict",)]
+    except sqlite3.Error:
         return False
 
 
