@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.cli.conftest import Run
 from umbel.cli.group import COMMANDS
+from umbel.cli.session import run
 
 
 def test_alone_it_says_six_lines_with_three_commands_to_try(umbel: Run) -> None:
@@ -67,3 +69,13 @@ def test_ctrl_c_while_the_command_line_is_still_loading(umbel: Run, folder: Path
     (folder / "click.py").write_text("raise KeyboardInterrupt\n")
     done = umbel("tasks", PYTHONPATH=str(folder))
     assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
+def test_an_argument_that_is_no_text_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    @click.argument("id")
+    def store(id: str) -> None:
+        id.encode()
+
+    assert run(store, ["a\udcffb"]) == 2
+    assert capsys.readouterr().err == "umbel: 'a\\udcffb' is no text: UTF-8 cannot hold it\n"

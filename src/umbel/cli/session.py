@@ -159,6 +159,8 @@ def run(
         return _complain(this, error, error.exit_code)
     except (UmbelError, OSError) as error:
         return _complain(this, error, 1)
+    except UnicodeEncodeError as error:
+        return _complain(this, click.UsageError(f"{error.object[:80]!r} is no text: UTF-8 cannot hold it"), 2)
     return status if isinstance(status, int) else 0
 
 
