@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -123,6 +124,15 @@ def test_an_unknown_queue_option_is_refused_by_name() -> None:
 def test_what_is_no_queue_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="5 is no queue"):
         read_queues([5])
+
+
+class Named(str, Enum):
+    HIGH = "high"
+
+
+def test_a_queue_may_be_named_by_a_member_of_an_enum() -> None:
+    (name,) = Router(queues={}).destination({"queue": Named.HIGH}).queues
+    assert f"{name}" == "high"
 
 
 def test_a_missing_queue_is_made_up_or_refused() -> None:

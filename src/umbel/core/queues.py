@@ -269,5 +269,5 @@ def find_queue(name: str, declared: Mapping[str, Queue], *, create_missing: bool
     if found is None:
         if not create_missing and not name.startswith(COPY):
             raise QueueNotFound(name, declared)
-        found = Queue(name)
+        found = Queue(str.__str__(name))  # a member of an enum of texts says its value so, and only so
     return found
