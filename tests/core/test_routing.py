@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +126,7 @@ def test_what_is_no_queue_is_refused() -> None:
         read_queues([5])
 
 
-class Named(str, Enum):
+class Named(str, Enum):  # noqa: UP042  what StrEnum does is not what is tested
     HIGH = "high"
 
 
