@@ -188,7 +188,7 @@ def test_what_has_succeeded_is_not_run_again_where_that_is_wanted(app: Umbel, so
 def test_a_store_that_cannot_tell_lets_it_run(
     app: Umbel, sorted_by: Callable[..., Intake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(ids: object) -> dict[str, Record]:
+    async def away(ids: object, *, sure: bool) -> dict[str, Record]:
         raise BackendGetMetaError("away")
 
     app.conf.worker_deduplicate_successful_tasks = True
@@ -199,7 +199,7 @@ def test_a_store_that_cannot_tell_lets_it_run(
 def test_what_is_lost_while_the_store_is_asked_is_not_run(
     app: Umbel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def long(ids: object) -> dict[str, Record]:
+    async def long(ids: object, *, sure: bool) -> dict[str, Record]:
         intake.keep_only(frozenset({Ticket(ConsumerId("me"), 1, 2)}))
         return {}
 
