@@ -123,6 +123,7 @@ def test_a_fail_over_that_sentinels_know(
         load.reach(300)
         load.fault("a fail-over", slots=0)
         fail_over(master, replica, watcher)
+        load.publish(20)  # there may be nothing left to do, on a machine that is busy with the fail-over
         assert load.drain().problems() == []
     assert "read-only replica" in load.farm.said() or "lost" in load.farm.said()
 

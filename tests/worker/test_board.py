@@ -3,8 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from umbel.worker.board import Board
+from umbel.worker.hand import Place
+from umbel.worker.runner import Runner
 
 LOOKS = 50_000
 BEAT = 1_000_000.0
@@ -53,4 +57,16 @@ def test_a_slot_that_is_being_written_is_torn(tmp_path: Path) -> None:
     assert not board.slot(0).torn
     board._longs[128 >> 3] += 1
     assert board.slot(0).torn
+    board.close()
+
+
+def test_the_end_of_a_task_that_may_have_kept_the_io_thread_from_running_is_a_sign_of_life(tmp_path: Path) -> None:
+    board = Board(tmp_path / "board", create_width=1)
+    now = 100.0
+    clock = SimpleNamespace(monotonic=lambda: now)
+    lane: Any = SimpleNamespace(app=None, clock=clock, nodename="n", hand=SimpleNamespace(board=board))
+    runner = Runner(lane, Place(0))
+    board.beat(90.0)
+    assert (runner.ran_for(99.99) < 0.1, board.last_beat()) == (True, 90.0), "the I/O thread speaks for itself"
+    assert (runner.ran_for(91.0), board.last_beat()) == (9.0, 100.0)
     board.close()

@@ -71,7 +71,7 @@ def test_a_lost_machine_is_rescued(farm_with: Callable[..., Farm]) -> None:
     first.end()
     farm.gate().touch()
     assert held.get(timeout=20) == "h"
-    assert "Rescued" in second.text
+    until(lambda: "Rescued" in second.text)
     assert second.stop() == 0
 
 

@@ -142,7 +142,8 @@ def test_who_lets_nothing_else_run_is_busy_and_well(farm_with: Callable[..., Far
     else:
         assert health("--socket", str(farm_socket(node)), "--timeout", "0.2")[0] == 1, "nobody else can tell"
     until(lambda: farm.lines("end", "c"))
-    assert health("--socket", str(farm_socket(node)))[0] == 0, "it was busy, and not cut off"
+    status, said = health("--socket", str(farm_socket(node)))
+    assert status == 0, f"it was busy, and neither stuck nor cut off: {said}"
     until(lambda: health("--socket", str(farm_socket(node))) == (0, f"{node}: 1 idle"))
     assert worker.stop() == 0
     assert not farm_socket(node).exists()

@@ -126,7 +126,7 @@ class MainRunner(Runner):
             hand.flush_if_late(started)
         if self.start(traits, message, started):
             self.run(traits, message)
-            ahead.ran(name, self.clock.monotonic() - started)
+            ahead.ran(name, self.ran_for(started))
             # What raises up to here ends the process, and the board then still says what it ran: it counts as a loss.
             self.end()
             self._count += 1

@@ -20,6 +20,7 @@ from umbel.core.record import Record
 from umbel.core.settle import Policy, settle
 from umbel.worker.hand import Finished, Held, Place
 from umbel.worker.lane import Lane
+from umbel.worker.readahead import BUSY
 
 logger = logging.getLogger("umbel.worker")
 
@@ -65,6 +66,17 @@ class Runner:
             hand.lone = held
         place.since = started
         return True
+
+    def ran_for(self, began: float) -> float:
+        """Seconds since ``began``, at the end of what ran.
+
+        It may have kept the I/O thread from showing itself. Until that has its turn, the end is a sign of life: or who
+        looks at just this moment would see a process that has been silent for long, and runs nothing.
+        """
+        now = self.clock.monotonic()
+        if now - began > BUSY:
+            self._board.beat(now)
+        return now - began
 
     def end(self) -> None:
         """The place is free again."""

@@ -100,7 +100,7 @@ class WideRunner(Runner):
     def done(self) -> None:
         """Its code has come to an end."""
         self.wide.limiter.forget(self)
-        self.wide.ahead.ran(self.traits.name, self.clock.monotonic() - self.began)
+        self.wide.ahead.ran(self.traits.name, self.ran_for(self.began))
         self.wide.lingering.discard(self)
         self.leave()
 
